@@ -1,0 +1,39 @@
+//! The HTTP contract of `orders`: users, sessions, carts, checkouts, order history.
+//!
+//! Owns: paths, bodies, answers. Must not: know how they are stored.
+
+mod account;
+mod cart;
+mod checkout;
+
+pub use account::{RegisterRequest, RegisterResponse, User};
+pub use cart::{Cart, CartLine, CartRemoveRequest, CartRequest, CartUpdateRequest, MAX_CART_LINES, MAX_LINE_QUANTITY};
+pub use checkout::{
+    Address, CheckoutRequest, CheckoutState, CheckoutStatus, Order, OrderLine, OrderStatus, SettleCartRequest, TicketResponse,
+};
+
+/// Paths, in the notation of the router. Public at an edge unless they start with `/internal/`.
+pub mod paths {
+    pub const REGISTER: &str = "/v1/users/register";
+    pub const CART: &str = "/v1/cart";
+    pub const CART_ADD: &str = "/v1/cart/add";
+    pub const CART_UPDATE: &str = "/v1/cart/update";
+    pub const CART_REMOVE: &str = "/v1/cart/remove";
+    pub const CHECKOUT: &str = "/v1/orders/checkout";
+    pub const CHECKOUT_STATE: &str = "/v1/orders/checkout/{idempotency_key}";
+    pub const ORDERS: &str = "/v1/orders";
+    pub const ORDER: &str = "/v1/orders/{id}";
+    /// `POST`, with the shopper's session, at the home region: checks the session, answers [`crate::TicketResponse`].
+    pub const TICKET: &str = "/internal/v1/checkout-tickets";
+    /// `POST` [`crate::SettleCartRequest`] at the home region, after acceptance: empties the cart if it still has that version.
+    pub const SETTLE_CART: &str = "/internal/v1/carts/settle";
+}
+
+/// Carries the signed ticket from the edge to the `orders` instance beside the leader.
+pub const TICKET_HEADER: &str = "checkout-ticket";
+
+/// Carries the region a session's cart lives in, on answers that begin a session.
+pub const HOME_REGION_HEADER: &str = "session-home-region";
+
+/// Name of the session cookie.
+pub const SESSION_COOKIE: &str = "session";
