@@ -1,1 +1,24 @@
+//! What every process of the storefront has around its own work: JSON logs, request ids and trace context, problem
+//! documents, strict and bounded request bodies, an admin port, readiness, and a drain that ends.
+//!
+//! Owns: nothing of a shop. Must not: know any service, or keep state between requests.
 
+mod admin;
+mod context;
+mod json;
+mod listen;
+mod logging;
+mod problem;
+mod query;
+mod readiness;
+mod shutdown;
+
+pub use admin::install_metrics;
+pub use context::{Context, background_context, with_request_context};
+pub use json::{MAX_JSON_BODY_BYTES, StrictJson};
+pub use listen::{ListenArgs, Listeners, serve};
+pub use logging::init_logging;
+pub use problem::ProblemResponse;
+pub use query::StrictQuery;
+pub use readiness::Readiness;
+pub use shutdown::shutdown_on_signal;

@@ -1,0 +1,51 @@
+//! The admin port: liveness, readiness, metrics.
+
+use std::sync::OnceLock;
+
+use axum::{Router, response::IntoResponse, routing::get};
+use http::{StatusCode, header};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::Readiness;
+
+/// Upper bounds of the latency buckets in seconds: 250 us to 10 s, each about twice the one before.
+const LATENCY_BUCKETS_S: [f64; 16] =
+    [0.000_25, 0.000_5, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Installs the process-wide metrics recorder once; later calls give the same one.
+pub fn install_metrics() -> Option<&'static PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    let install = || {
+        let installed = PrometheusBuilder::new()
+            .set_buckets(&LATENCY_BUCKETS_S)
+            .and_then(PrometheusBuilder::install_recorder)
+            .inspect_err(|error| tracing::error!(%error, "metrics are off"));
+        installed.ok()
+    };
+    HANDLE.get_or_init(install).as_ref()
+}
+
+pub(crate) fn router(readiness: Readiness) -> Router {
+    Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(move || async move { readyz(&readiness) }))
+        .route("/metrics", get(|| async { metrics_text() }))
+}
+
+fn readyz(readiness: &Readiness) -> impl IntoResponse + use<> {
+    let unmet = readiness.unmet();
+    if unmet.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    let lines: Vec<String> = unmet.into_iter().map(|(name, reason)| format!("{name}: {reason}\n")).collect();
+    (StatusCode::SERVICE_UNAVAILABLE, lines.concat())
+}
+
+fn metrics_text() -> impl IntoResponse {
+    let text = install_metrics().map(|handle| {
+        // Drains the histograms' buffers; a scrape is the natural moment, so that no timer is needed.
+        handle.run_upkeep();
+        handle.render()
+    });
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text.unwrap_or_default())
+}
