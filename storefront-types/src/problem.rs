@@ -152,4 +152,13 @@ mod tests {
             assert_eq!(ProblemType::from_uri(&kind.uri()), Some(*kind));
         }
     }
+
+    #[test]
+    fn every_type_is_documented_with_its_status() {
+        let documented = include_str!("../../docs/problems.md");
+        for kind in ProblemType::ALL {
+            let row = format!("| `{}` | {} |", kind.path(), kind.status());
+            assert!(documented.contains(&row), "docs/problems.md lacks {row}");
+        }
+    }
 }
