@@ -1,0 +1,21 @@
+//! The stock ledger as a pure state machine: `apply(&mut Inventory, time, Command) -> Outcome`.
+//!
+//! Owns: every decision about stock. Must not: read a clock, draw a random number, depend on hash order, wait, or do I/O;
+//! time and ids come in with the command, so that every replica decides alike.
+
+mod apply;
+mod command;
+mod levels;
+mod outcome;
+mod queries;
+mod records;
+mod reservation;
+mod state;
+
+pub use command::{Command, Entry, Line, LogTime};
+pub use levels::{Level, SkuStock, StockTotals};
+pub use outcome::{Code, Outcome, OutcomeLine};
+pub use queries::ConfirmedCursor;
+pub use records::{RecordChange, RecordError, SnapshotRecord};
+pub use reservation::{Allocated, Change, Reservation, ReservedLine, State};
+pub use state::{FORGET_PER_ENTRY, Inventory, MAX_EXPIRE_PER_COMMAND, MAX_ON_HAND, REMEMBER_MS};

@@ -1,0 +1,397 @@
+//! Decides commands. Each either happens as a whole or changes nothing but what is remembered.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use storefront_types::{LocationId, Quantity, ReservationId, Sku};
+use uuid::Uuid;
+
+use super::{
+    command::{Command, Line, LogTime},
+    levels::SkuStock,
+    outcome::{Code, Outcome, OutcomeLine},
+    records::RecordKey,
+    reservation::{Allocated, Change, Reservation, ReservedLine, State},
+    state::{Inventory, MAX_EXPIRE_PER_COMMAND, MAX_ON_HAND, REMEMBER_MS},
+};
+
+/// How far ahead of the log's clock the time inside a UUIDv7 may be: an hour covers every wrong clock seen in practice.
+const MAX_FUTURE_MS: u64 = 60 * 60 * 1_000;
+
+/// 128 bits of BLAKE3 over the command's content. The memo is the owner's business and left out: the first one stands.
+fn fingerprint(kind: &str, content: &impl Serialize) -> [u8; 16] {
+    let bytes = postcard::to_stdvec(&(kind, content)).unwrap_or_default();
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
+    short
+}
+
+impl Inventory {
+    /// Applies one command at `time`. The same state, time and command always give the same state and outcome.
+    pub fn apply(&mut self, time: LogTime, command: &Command) -> Outcome {
+        self.advance(time);
+        match command {
+            Command::Receive { id, sku, location, quantity } => {
+                let print = fingerprint("receive", &(sku, location, quantity));
+                self.once(id.uuid(), print, |state| state.receive(sku, location, *quantity))
+            }
+            Command::Adjust { id, sku, location, delta } => {
+                let print = fingerprint("adjust", &(sku, location, delta));
+                self.once(id.uuid(), print, |state| state.adjust(sku, location, *delta))
+            }
+            Command::Move { id, sku, from, to, quantity } => {
+                let print = fingerprint("move", &(sku, from, to, quantity));
+                self.once(id.uuid(), print, |state| state.move_units(sku, from, to, *quantity))
+            }
+            Command::Reserve { id, lines, ttl_ms, memo } => {
+                let print = fingerprint("reserve", &(lines, ttl_ms));
+                self.reserve(*id, print, lines, Some(*ttl_ms), memo.as_ref())
+            }
+            Command::Purchase { id, lines, memo } => {
+                let print = fingerprint("purchase", lines);
+                self.reserve(*id, print, lines, None, memo.as_ref())
+            }
+            Command::Confirm { id } => self.confirm(*id),
+            Command::Release { id } => self.release(*id),
+            Command::Extend { id, ttl_ms } => self.extend(*id, *ttl_ms),
+            Command::Acknowledge { ids } => self.acknowledge(ids),
+            Command::Expire { limit } => self.expire(*limit),
+        }
+    }
+
+    /// The first answer to this id, if it was decided before or cannot be decided any more.
+    fn decided(&self, id: Uuid, print: [u8; 16]) -> Option<Outcome> {
+        let known = self.remembered.get(&id).map(|known| (known.fingerprint, known.outcome.clone()));
+        let made = || self.reservations.get(&ReservationId::new(id)).map(|made| (made.fingerprint, made.first_outcome()));
+        if let Some((first, outcome)) = known.or_else(made) {
+            return Some(if first == print { outcome.replay() } else { Outcome::of(Code::ConflictingDuplicate) });
+        }
+        let (seconds, nanos) = id.get_timestamp().filter(|_| id.get_version_num() == 7)?.to_unix();
+        let made_ms = seconds * 1_000 + u64::from(nanos / 1_000_000);
+        match made_ms {
+            old if old < self.clock.0.saturating_sub(REMEMBER_MS) => Some(Outcome::of(Code::IdTooOld)),
+            future if future > self.clock.0.saturating_add(MAX_FUTURE_MS) => Some(Outcome::of(Code::IdFromFuture)),
+            _ => None,
+        }
+    }
+
+    /// Runs a stock command unless its id was decided before, and remembers the outcome.
+    fn once(&mut self, id: Uuid, print: [u8; 16], run: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        match self.decided(id, print) {
+            Some(first) => first,
+            None => {
+                let outcome = run(self);
+                self.remember(id, print, outcome)
+            }
+        }
+    }
+
+    /// Changes one SKU's stock, counts its version up and marks it for writing down and for the watch.
+    fn change<T>(&mut self, sku: &Sku, change: impl FnOnce(&mut SkuStock) -> T) -> (T, u64) {
+        let stock = self.skus.entry(sku.clone()).or_default();
+        let result = change(stock);
+        stock.version += 1;
+        let version = stock.version;
+        self.dirty.insert(RecordKey::Sku(sku.clone()));
+        self.touched.insert(sku.clone());
+        (result, version)
+    }
+
+    fn stock_outcome(&mut self, sku: &Sku, change: impl FnOnce(&mut SkuStock)) -> Outcome {
+        let ((), version) = self.change(sku, change);
+        let line = OutcomeLine { sku: sku.clone(), version, allocations: Vec::new(), shortage: None };
+        Outcome::with_lines(Code::Ok, vec![line])
+    }
+
+    fn receive(&mut self, sku: &Sku, location: &LocationId, quantity: Quantity) -> Outcome {
+        let units = u64::from(quantity.get());
+        let on_hand = self.skus.get(sku).and_then(|stock| stock.at.get(location)).map_or(0, |level| level.on_hand);
+        if on_hand + units > MAX_ON_HAND {
+            return Outcome::of(Code::Overflow);
+        }
+        self.locations.insert(location.clone());
+        self.stock_outcome(sku, |stock| {
+            stock.totals.received += units;
+            stock.at.entry(location.clone()).or_default().on_hand += units;
+        })
+    }
+
+    fn adjust(&mut self, sku: &Sku, location: &LocationId, delta: i64) -> Outcome {
+        let Some(stock) = self.skus.get(sku) else { return Outcome::of(Code::UnknownSku) };
+        let Some(level) = stock.at.get(location).copied() else { return Outcome::of(Code::UnknownLocation) };
+        let Some(on_hand) = level.on_hand.checked_add_signed(delta).filter(|units| *units <= MAX_ON_HAND) else {
+            let code = if delta < 0 { Code::InsufficientStock } else { Code::Overflow };
+            return Outcome::of(code);
+        };
+        if on_hand < level.reserved {
+            return Outcome::of(Code::InsufficientStock);
+        }
+        self.stock_outcome(sku, |stock| {
+            stock.totals.adjusted += delta;
+            stock.at.entry(location.clone()).or_default().on_hand = on_hand;
+        })
+    }
+
+    fn move_units(&mut self, sku: &Sku, from: &LocationId, to: &LocationId, quantity: Quantity) -> Outcome {
+        let units = u64::from(quantity.get());
+        let Some(stock) = self.skus.get(sku) else { return Outcome::of(Code::UnknownSku) };
+        let Some(source) = stock.at.get(from) else { return Outcome::of(Code::UnknownLocation) };
+        if source.available() < units {
+            let shortage = Some((units, source.available()));
+            let line = OutcomeLine { sku: sku.clone(), version: stock.version, allocations: Vec::new(), shortage };
+            return Outcome::with_lines(Code::InsufficientStock, vec![line]);
+        }
+        if stock.at.get(to).map_or(0, |level| level.on_hand) + units > MAX_ON_HAND {
+            return Outcome::of(Code::Overflow);
+        }
+        self.locations.insert(to.clone());
+        self.stock_outcome(sku, |stock| {
+            stock.at.entry(from.clone()).or_default().on_hand -= units;
+            stock.at.entry(to.clone()).or_default().on_hand += units;
+        })
+    }
+
+    /// Reserve (`ttl_ms` given) or purchase: every line is looked at before anything changes.
+    fn reserve(
+        &mut self,
+        id: ReservationId,
+        print: [u8; 16],
+        lines: &[Line],
+        ttl_ms: Option<u64>,
+        memo: Option<&String>,
+    ) -> Outcome {
+        if let Some(first) = self.decided(id.uuid(), print) {
+            return first;
+        }
+        let taken = match self.allocate(lines) {
+            Ok(taken) => taken,
+            Err(refusal) => return self.remember(id.uuid(), print, refusal),
+        };
+        let mut versions = Vec::with_capacity(taken.len());
+        for line in &taken {
+            let ((), version) = self.change(&line.sku, |stock| take(stock, line, ttl_ms.is_some()));
+            versions.push(version);
+        }
+        let (state, change) = match ttl_ms {
+            Some(_) => (State::Reserved, Change::Reserved),
+            None => (State::Confirmed, Change::Purchased),
+        };
+        let reservation = Reservation {
+            fingerprint: print,
+            state,
+            lines: taken,
+            changes: vec![(change, self.clock, versions)],
+            expires_at: self.clock.plus_ms(ttl_ms.unwrap_or_default()),
+            memo: memo.cloned(),
+        };
+        let outcome = reservation.first_outcome();
+        self.index(id, &reservation);
+        self.dirty.insert(RecordKey::Reservation(id));
+        self.reservations.insert(id, reservation);
+        outcome
+    }
+
+    /// Finds units for every line, merged by SKU in order of first mention, or the refusal that names each line that fails.
+    fn allocate(&self, lines: &[Line]) -> Result<Vec<ReservedLine>, Outcome> {
+        let mut taken: Vec<ReservedLine> = Vec::with_capacity(lines.len());
+        let mut at: BTreeMap<&Sku, usize> = BTreeMap::new();
+        let mut refused: Vec<(Code, OutcomeLine)> = Vec::new();
+        for line in lines {
+            let index = *at.entry(&line.sku).or_insert_with(|| {
+                taken.push(ReservedLine { sku: line.sku.clone(), allocations: Vec::new() });
+                taken.len() - 1
+            });
+            if let Err((code, shortage)) = self.allocate_line(line, &mut taken[index].allocations) {
+                let version = self.skus.get(&line.sku).map_or(0, |stock| stock.version);
+                let named = OutcomeLine { sku: line.sku.clone(), version, allocations: Vec::new(), shortage };
+                refused.push((code, named));
+            }
+        }
+        // An unknown name outranks a shortage: it will not come right by waiting for stock.
+        let worst = [Code::UnknownSku, Code::UnknownLocation, Code::InsufficientStock]
+            .into_iter()
+            .find(|code| refused.iter().any(|(refusal, _)| refusal == code));
+        match worst {
+            None => Ok(taken),
+            Some(code) => {
+                let named = refused.into_iter().filter(|(refusal, _)| *refusal == code).map(|(_, line)| line);
+                Err(Outcome::with_lines(code, named.collect()))
+            }
+        }
+    }
+
+    fn allocate_line(&self, line: &Line, taken: &mut Vec<Allocated>) -> Result<(), (Code, Option<(u64, u64)>)> {
+        let stock = self.skus.get(&line.sku).ok_or((Code::UnknownSku, None))?;
+        if line.locations.iter().any(|location| !self.locations.contains(location)) {
+            return Err((Code::UnknownLocation, None));
+        }
+        let anywhere: Vec<&LocationId> = match line.locations.is_empty() {
+            true => stock.at.keys().collect(),
+            false => line.locations.iter().collect(),
+        };
+        let wanted = u64::from(line.quantity.get());
+        let free: Vec<(&LocationId, u64)> = anywhere.into_iter().map(|at| (at, free_at(stock, at, taken))).collect();
+        if let Some((whole, _)) = free.iter().find(|(_, free)| *free >= wanted) {
+            add(taken, whole, wanted);
+            return Ok(());
+        }
+        // A location may be named twice; it gives its units once.
+        let mut distinct: BTreeMap<&LocationId, u64> = BTreeMap::new();
+        distinct.extend(free.iter().copied());
+        let could_give = match line.may_split {
+            true => distinct.values().sum(),
+            false => distinct.values().copied().max().unwrap_or_default(),
+        };
+        if !line.may_split || could_give < wanted {
+            return Err((Code::InsufficientStock, Some((wanted, could_give))));
+        }
+        let mut missing = wanted;
+        for (location, _) in free {
+            let units = distinct.remove(location).unwrap_or_default().min(missing);
+            add(taken, location, units);
+            missing -= units;
+        }
+        Ok(())
+    }
+
+    fn confirm(&mut self, id: ReservationId) -> Outcome {
+        let Some(found) = self.live(id) else { return Outcome::of(Code::NotFound) };
+        match found.state {
+            State::Reserved => self.settle(id, State::Confirmed, Change::Confirmed),
+            State::Confirmed | State::Acknowledged => {
+                let bought = matches!(found.changes.first(), Some((Change::Purchased, ..)));
+                found.outcome_of(if bought { Change::Purchased } else { Change::Confirmed }).replay()
+            }
+            State::Released => Outcome::of(Code::AlreadyReleased),
+            State::Expired => Outcome::of(Code::Expired),
+        }
+    }
+
+    fn release(&mut self, id: ReservationId) -> Outcome {
+        let Some(found) = self.live(id) else { return Outcome::of(Code::NotFound) };
+        match found.state {
+            State::Reserved => self.settle(id, State::Released, Change::Released),
+            State::Confirmed | State::Acknowledged => Outcome::of(Code::AlreadyConfirmed),
+            State::Released => found.outcome_of(Change::Released).replay(),
+            State::Expired => Outcome::of(Code::Expired),
+        }
+    }
+
+    fn extend(&mut self, id: ReservationId, ttl_ms: u64) -> Outcome {
+        let Some(found) = self.live(id) else { return Outcome::of(Code::NotFound) };
+        match found.state {
+            State::Reserved => {}
+            State::Confirmed | State::Acknowledged => return Outcome::of(Code::AlreadyConfirmed),
+            State::Released => return Outcome::of(Code::AlreadyReleased),
+            State::Expired => return Outcome::of(Code::Expired),
+        }
+        let Some(mut reservation) = self.reservations.remove(&id) else { return Outcome::of(Code::NotFound) };
+        self.unindex(id, &reservation);
+        reservation.expires_at = self.clock.plus_ms(ttl_ms);
+        let expires_at = Some(reservation.expires_at);
+        self.index(id, &reservation);
+        self.dirty.insert(RecordKey::Reservation(id));
+        self.reservations.insert(id, reservation);
+        Outcome { expires_at, ..Outcome::of(Code::Ok) }
+    }
+
+    /// Acknowledges what is confirmed; other ids have nothing to acknowledge and are passed over.
+    fn acknowledge(&mut self, ids: &[ReservationId]) -> Outcome {
+        for id in ids {
+            if self.reservations.get(id).is_some_and(|found| found.state == State::Confirmed) {
+                self.settle(*id, State::Acknowledged, Change::Acknowledged);
+            }
+        }
+        Outcome::of(Code::Ok)
+    }
+
+    fn expire(&mut self, limit: u32) -> Outcome {
+        for _ in 0..limit.min(MAX_EXPIRE_PER_COMMAND) {
+            let Some((due, id)) = self.expiring.first().copied() else { break };
+            if due > self.clock {
+                break;
+            }
+            self.settle(id, State::Expired, Change::Expired);
+        }
+        Outcome::of(Code::Ok)
+    }
+
+    /// The reservation, expired on the spot when its time is over but no sweep came by yet.
+    fn live(&mut self, id: ReservationId) -> Option<&Reservation> {
+        let over = |found: &Reservation| found.state == State::Reserved && found.expires_at <= self.clock;
+        if self.reservations.get(&id).is_some_and(over) {
+            self.settle(id, State::Expired, Change::Expired);
+        }
+        self.reservations.get(&id)
+    }
+
+    /// Moves a reservation to its next state and its units with it.
+    fn settle(&mut self, id: ReservationId, state: State, change: Change) -> Outcome {
+        let Some(mut reservation) = self.reservations.remove(&id) else { return Outcome::of(Code::NotFound) };
+        self.unindex(id, &reservation);
+        let mut versions = Vec::with_capacity(reservation.lines.len());
+        for line in &reservation.lines {
+            let version = match state {
+                State::Acknowledged | State::Reserved => self.skus.get(&line.sku).map_or(0, |stock| stock.version),
+                State::Confirmed => self.change(&line.sku, |stock| sell(stock, line)).1,
+                State::Released | State::Expired => self.change(&line.sku, |stock| give_back(stock, line)).1,
+            };
+            versions.push(version);
+        }
+        reservation.state = state;
+        reservation.changes.push((change, self.clock, versions));
+        if state != State::Confirmed {
+            reservation.memo = None;
+        }
+        let outcome = reservation.outcome_of(change);
+        self.index(id, &reservation);
+        self.dirty.insert(RecordKey::Reservation(id));
+        self.reservations.insert(id, reservation);
+        outcome
+    }
+}
+
+/// Units free at a location, less what earlier lines of the same command took there.
+fn free_at(stock: &SkuStock, location: &LocationId, taken: &[Allocated]) -> u64 {
+    let free = stock.at.get(location).map_or(0, |level| level.available());
+    let gone: u64 = taken.iter().filter(|part| part.location == *location).map(|part| part.quantity).sum();
+    free.saturating_sub(gone)
+}
+
+fn add(taken: &mut Vec<Allocated>, location: &LocationId, units: u64) {
+    if units == 0 {
+        return;
+    }
+    match taken.iter_mut().find(|part| part.location == *location) {
+        Some(part) => part.quantity += units,
+        None => taken.push(Allocated { location: location.clone(), quantity: units }),
+    }
+}
+
+fn take(stock: &mut SkuStock, line: &ReservedLine, hold: bool) {
+    for part in &line.allocations {
+        let level = stock.at.entry(part.location.clone()).or_default();
+        assert!(part.quantity <= level.available(), "allocation beyond what is available");
+        if hold {
+            level.reserved += part.quantity;
+        } else {
+            level.on_hand -= part.quantity;
+            stock.totals.sold += part.quantity;
+        }
+    }
+}
+
+fn sell(stock: &mut SkuStock, line: &ReservedLine) {
+    for part in &line.allocations {
+        let level = stock.at.entry(part.location.clone()).or_default();
+        level.reserved -= part.quantity;
+        level.on_hand -= part.quantity;
+        stock.totals.sold += part.quantity;
+    }
+}
+
+fn give_back(stock: &mut SkuStock, line: &ReservedLine) {
+    for part in &line.allocations {
+        stock.at.entry(part.location.clone()).or_default().reserved -= part.quantity;
+    }
+}

@@ -1,0 +1,61 @@
+//! Keys of records: kind, virtual shard, name. Big-endian, so that byte order is key order.
+//!
+//! One of 256 virtual shards stands in each key from day one, so that groups of shards can later move to Raft groups of their
+//! own without rewriting what is stored.
+
+use storefront_types::{ReservationId, Sku};
+use uuid::Uuid;
+
+/// Kind of a record; the first byte of its key. Frozen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Clock = 1,
+    Sku = 2,
+    Reservation = 3,
+    Remembered = 4,
+}
+
+pub(crate) fn kind(key: &[u8]) -> Option<Kind> {
+    [Kind::Clock, Kind::Sku, Kind::Reservation, Kind::Remembered].into_iter().find(|kind| key.first() == Some(&(*kind as u8)))
+}
+
+fn key(kind: Kind, name: &[u8]) -> Vec<u8> {
+    let shard = blake3::hash(name).as_bytes()[0];
+    let mut key = Vec::with_capacity(2 + name.len());
+    key.push(kind as u8);
+    key.push(shard);
+    key.extend_from_slice(name);
+    key
+}
+
+pub(crate) fn clock() -> Vec<u8> {
+    vec![Kind::Clock as u8]
+}
+
+pub(crate) fn sku(sku: &Sku) -> Vec<u8> {
+    key(Kind::Sku, sku.as_str().as_bytes())
+}
+
+pub(crate) fn reservation(id: ReservationId) -> Vec<u8> {
+    key(Kind::Reservation, id.uuid().as_bytes())
+}
+
+pub(crate) fn remembered(id: Uuid) -> Vec<u8> {
+    key(Kind::Remembered, id.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Golden bytes: a change here is a change of the disk format.
+    #[test]
+    fn keys_keep_their_bytes() {
+        assert_eq!(clock(), [1]);
+        assert_eq!(sku(&Sku::parse("A-1").unwrap()), [2, 66, 65, 45, 49]);
+        let id = Uuid::from_u128(7);
+        assert_eq!(reservation(ReservationId::new(id))[..2], [3, 125]);
+        assert_eq!(remembered(id)[2..], *id.as_bytes());
+        assert_eq!(kind(&[9]), None);
+    }
+}

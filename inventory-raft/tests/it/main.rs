@@ -1,0 +1,6 @@
+//! Tests of the inventory: the ledger against a naive model, and real three-process clusters.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
+
+mod ledger;
+mod tidy;
