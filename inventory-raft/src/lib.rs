@@ -1,4 +1,17 @@
 //! The inventory cluster: a Raft-replicated stock ledger that cannot oversell.
 
+mod batcher;
+mod clock;
+mod config;
+mod consensus;
+mod http;
+mod identity;
+mod node;
+mod read;
 pub mod stock;
 mod store;
+mod watch;
+
+pub use config::{Config, PeerArg};
+pub use http::openapi;
+pub use node::{RaftListener, run};

@@ -1,1 +1,13 @@
-fn main() {}
+//! `inventory-raft`: one node of the inventory cluster.
+
+use clap::Parser;
+use inventory_raft::{Config, RaftListener, run};
+use storefront_service::{init_logging, shutdown_on_signal};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    init_logging("inventory-raft", &config.node_id.to_string(), &config.region);
+    let (listeners, raft) = (config.listen.bind().await?, RaftListener::bind(&config).await?);
+    run(config, listeners, raft, shutdown_on_signal()).await
+}

@@ -5,3 +5,4 @@
 pub(crate) mod codec;
 pub(crate) mod format_version;
 pub(crate) mod keys;
+pub(crate) mod ledger_store;

@@ -45,6 +45,7 @@ problem_types! {
     /// Also for what belongs to somebody else: its existence is not revealed.
     NotFound = "not-found", 404, "There is no such thing";
     UnknownSku = "unknown-sku", 404, "The SKU is not known";
+    UnknownLocation = "unknown-location", 404, "The stock location is not known";
     MethodNotAllowed = "method-not-allowed", 405, "The method is not allowed here";
     InsufficientStock = "insufficient-stock", 409, "There is not enough stock";
     ReservationConflict = "reservation-conflict", 409, "The reservation is in another state";

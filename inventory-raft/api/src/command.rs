@@ -133,6 +133,7 @@ pub enum CommandRequest {
     Release(ReservationCommand),
     Receive(ReceiveRequest),
     Adjust(AdjustRequest),
+    Move(MoveRequest),
 }
 
 /// `POST /v1/batch`.
@@ -163,6 +164,7 @@ pub enum OutcomeCode {
     AlreadyReleased,
     ConflictingDuplicate,
     IdTooOld,
+    IdFromFuture,
     TooLarge,
     Overflow,
 }
@@ -202,6 +204,9 @@ pub struct Outcome {
     #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<OffsetDateTime>,
+    /// The command had been decided before: this is its first answer again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replayed: bool,
 }
 
 /// Body of a refused command: a problem document with the outcome and the id as members beside it.

@@ -6,7 +6,7 @@ mod client;
 mod command;
 mod query;
 
-pub use client::{ClientError, InventoryClient};
+pub use client::{ClientError, InventoryClient, LeaderView};
 pub use command::{
     AcknowledgeRequest, AdjustRequest, Allocation, BatchRequest, BatchResponse, CommandRequest, Consistency, EmptyRequest,
     ExtendRequest, LineRequest, MAX_BATCH_COMMANDS, MAX_LINES, MAX_MEMO_BYTES, MAX_TTL_MS, MIN_TTL_MS, MoveRequest, Outcome,
@@ -14,7 +14,7 @@ pub use command::{
 };
 pub use query::{
     ChangeKind, ClusterView, Leader, Member, MemberRole, NodeState, Reservation, ReservationChange, ReservationLine,
-    ReservationState, Stock, StockAt, StockChange, StockPage,
+    ReservationState, Stock, StockAt, StockChange, StockPage, StockTotals,
 };
 
 /// Paths of the public inventory API, in the notation of the router.

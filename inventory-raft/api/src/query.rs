@@ -18,6 +18,14 @@ pub struct StockAt {
     pub available: u64,
 }
 
+/// Everything that ever went in and out: `received + adjusted - sold = on_hand` over all locations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StockTotals {
+    pub received: u64,
+    pub adjusted: i64,
+    pub sold: u64,
+}
+
 /// `GET /v1/stock/{sku}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stock {
@@ -25,6 +33,7 @@ pub struct Stock {
     /// Dense: 1, 2, 3, ... one for each change of the SKU's stock.
     pub version: u64,
     pub locations: Vec<StockAt>,
+    pub totals: StockTotals,
     /// Index of the last log entry the answer reflects.
     pub log_index: u64,
     #[serde(with = "time::serde::rfc3339")]

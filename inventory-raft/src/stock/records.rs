@@ -63,6 +63,18 @@ impl Inventory {
         dirty.iter().map(|key| RecordChange { key: key.bytes(), value: self.value(key) }).collect()
     }
 
+    /// Marks every record for writing down, after the whole state was replaced.
+    pub fn mark_all_dirty(&mut self) {
+        self.dirty = self.all_keys().collect();
+    }
+
+    fn all_keys(&self) -> impl Iterator<Item = RecordKey> {
+        let skus = self.skus.keys().cloned().map(RecordKey::Sku);
+        let reservations = self.reservations.keys().copied().map(RecordKey::Reservation);
+        let remembered = self.remembered.keys().copied().map(RecordKey::Remembered);
+        std::iter::once(RecordKey::Clock).chain(skus).chain(reservations).chain(remembered)
+    }
+
     fn value(&self, key: &RecordKey) -> Option<Vec<u8>> {
         match key {
             RecordKey::Clock => Some(codec::encode(&self.clock)),
@@ -74,12 +86,8 @@ impl Inventory {
 
     /// Every record in order of key.
     pub fn records(&self) -> Vec<SnapshotRecord> {
-        let skus = self.skus.keys().cloned().map(RecordKey::Sku);
-        let reservations = self.reservations.keys().copied().map(RecordKey::Reservation);
-        let remembered = self.remembered.keys().copied().map(RecordKey::Remembered);
-        let all = std::iter::once(RecordKey::Clock).chain(skus).chain(reservations).chain(remembered);
         let mut records: Vec<SnapshotRecord> =
-            all.filter_map(|key| Some(SnapshotRecord { key: key.bytes(), value: self.value(&key)? })).collect();
+            self.all_keys().filter_map(|key| Some(SnapshotRecord { key: key.bytes(), value: self.value(&key)? })).collect();
         records.sort_unstable();
         records
     }

@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
+mod bad_input;
+mod cluster;
+mod failover;
 mod ledger;
+mod openapi;
 mod tidy;

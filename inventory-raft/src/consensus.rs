@@ -1,0 +1,17 @@
+//! Raft: the only place that knows openraft.
+//!
+//! Owns: the log, the vote, the replicated state machine, snapshots, and the talk between peers. Must not: decide about stock.
+
+mod log_codec;
+mod log_store;
+mod network;
+mod node;
+mod persister;
+mod snapshot;
+mod state_machine;
+mod type_config;
+
+pub(crate) use network::raft_router;
+pub(crate) use node::{Consensus, ConsensusConfig, ReadError, SubmitError, View};
+pub(crate) use state_machine::SharedState;
+pub(crate) use type_config::Peer;

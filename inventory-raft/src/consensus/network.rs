@@ -1,0 +1,256 @@
+//! RPCs between peers: postcard over HTTP/1.1 on kept connections, on a port of their own.
+//!
+//! Every request names the cluster and the sender and the receiver it means; a peer of another cluster or a stranger's id is refused. Every RPC has
+//! the deadline that openraft gives it.
+
+use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use futures_util::TryStreamExt;
+use http::{HeaderMap, StatusCode};
+use openraft::{
+    RaftNetworkFactory, RaftNetworkV2,
+    error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
+    network::RPCOption,
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest, TransferLeaderResponse,
+        VoteRequest, VoteResponse,
+    },
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use super::{
+    node::Raft,
+    snapshot::{SnapshotDir, SnapshotFile},
+    state_machine::SharedState,
+    type_config::{Peer, SnapshotMeta, TypeConfig, Vote},
+};
+
+const CLUSTER_HEADER: &str = "raft-cluster";
+const TO_HEADER: &str = "raft-to";
+/// Hex of the postcard of `(vote, meta)`; the body is the snapshot file.
+const SNAPSHOT_HEADER: &str = "raft-snapshot";
+
+/// Largest RPC body: 64 entries of 128 KiB, and room for the frame.
+const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Longest time for a whole snapshot: 1 GiB at 10 MB/s.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(120);
+
+type Rpc<T> = Result<T, RPCError<TypeConfig>>;
+
+#[derive(Clone)]
+pub(crate) struct NetworkFactory {
+    pub(crate) cluster_id: Arc<str>,
+    pub(crate) http: reqwest::Client,
+}
+
+impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
+    type Network = PeerLink;
+
+    async fn new_client(&mut self, target: u64, node: &Peer) -> PeerLink {
+        PeerLink { cluster_id: self.cluster_id.clone(), http: self.http.clone(), target, address: node.raft.clone() }
+    }
+}
+
+/// The way to one peer.
+pub(crate) struct PeerLink {
+    cluster_id: Arc<str>,
+    http: reqwest::Client,
+    target: u64,
+    address: String,
+}
+
+fn unreachable_peer(error: &(impl Error + 'static)) -> RPCError<TypeConfig> {
+    RPCError::Unreachable(Unreachable::new(error))
+}
+
+impl PeerLink {
+    fn request(&self, path: &str, timeout: Duration) -> reqwest::RequestBuilder {
+        let request = self.http.post(format!("http://{}/raft/v1/{path}", self.address)).timeout(timeout);
+        request.header(CLUSTER_HEADER, &*self.cluster_id).header(TO_HEADER, self.target)
+    }
+
+    async fn call<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q, option: &RPCOption) -> Rpc<A> {
+        let body = postcard::to_stdvec(question).map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
+        let answer = self.request(path, option.soft_ttl()).body(body).send().await.map_err(|error| unreachable_peer(&error))?;
+        let answer = answer.error_for_status().map_err(|error| unreachable_peer(&error))?;
+        let bytes = answer.bytes().await.map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
+        postcard::from_bytes(&bytes).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+    }
+
+    async fn send_snapshot(
+        &self,
+        vote: &Vote,
+        meta: &SnapshotMeta,
+        file: &SnapshotFile,
+    ) -> io::Result<SnapshotResponse<TypeConfig>> {
+        let header = postcard::to_stdvec(&(vote, meta)).map_err(io::Error::other)?;
+        let body = reqwest::Body::wrap_stream(ReaderStream::new(tokio::fs::File::open(&file.path).await?));
+        let request = self.request("snapshot", SNAPSHOT_TIMEOUT).header(SNAPSHOT_HEADER, hex(&header)).body(body);
+        let answer = request.send().await.and_then(reqwest::Response::error_for_status).map_err(io::Error::other)?;
+        let bytes = answer.bytes().await.map_err(io::Error::other)?;
+        postcard::from_bytes(&bytes).map_err(io::Error::other)
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for PeerLink {
+    type SnapshotData = SnapshotFile;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<AppendEntriesResponse<TypeConfig>> {
+        self.call("append", &rpc, &option).await
+    }
+
+    async fn vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Rpc<VoteResponse<TypeConfig>> {
+        self.call("vote", &rpc, &option).await
+    }
+
+    async fn pre_vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Rpc<VoteResponse<TypeConfig>> {
+        self.call("pre-vote", &rpc, &option).await
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        rpc: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Rpc<TransferLeaderResponse<TypeConfig>> {
+        self.call("transfer-leader", &rpc, &option).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: openraft::alias::SnapshotOf<TypeConfig, SnapshotFile>,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        tokio::select! {
+            sent = self.send_snapshot(&vote, &snapshot.meta, &snapshot.snapshot) => {
+                sent.map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))
+            }
+            closed = cancel => Err(StreamingError::Closed(closed)),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes().chunks(2);
+    digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// What the receiving side needs.
+#[derive(Clone)]
+pub(crate) struct PeerServer {
+    pub(crate) cluster_id: Arc<str>,
+    pub(crate) node_id: u64,
+    pub(crate) raft: Raft,
+    pub(crate) shared: Arc<SharedState>,
+    pub(crate) snapshots: SnapshotDir,
+}
+
+/// The RPCs that peers call, for the Raft port.
+pub(crate) fn raft_router(server: PeerServer) -> Router {
+    Router::new()
+        .route("/raft/v1/append", post(append))
+        .route("/raft/v1/vote", post(vote))
+        .route("/raft/v1/pre-vote", post(pre_vote))
+        .route("/raft/v1/transfer-leader", post(transfer_leader))
+        .route("/raft/v1/snapshot", post(snapshot))
+        .with_state(server)
+}
+
+fn refuse(status: StatusCode, reason: impl ToString) -> Response {
+    (status, reason.to_string()).into_response()
+}
+
+fn answer(body: &impl Serialize) -> Response {
+    match postcard::to_stdvec(body) {
+        Ok(bytes) => bytes.into_response(),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error),
+    }
+}
+
+impl PeerServer {
+    fn check(&self, headers: &HeaderMap) -> Result<(), Response> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if text(CLUSTER_HEADER) != &*self.cluster_id {
+            tracing::warn!(from = text(CLUSTER_HEADER), "refused a peer of another cluster");
+            return Err(refuse(StatusCode::FORBIDDEN, "wrong cluster id"));
+        }
+        if text(TO_HEADER).parse() != Ok(self.node_id) {
+            tracing::warn!(to = text(TO_HEADER), node_id = self.node_id, "refused a peer that takes this node for another");
+            return Err(refuse(StatusCode::FORBIDDEN, "this is another node"));
+        }
+        Ok(())
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: Request) -> Result<T, Response> {
+        self.check(request.headers())?;
+        let bytes: Bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
+            .await
+            .map_err(|error| refuse(StatusCode::PAYLOAD_TOO_LARGE, error))?;
+        postcard::from_bytes(&bytes).map_err(|error| refuse(StatusCode::BAD_REQUEST, error))
+    }
+}
+
+async fn append(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
+    let rpc: AppendEntriesRequest<TypeConfig> = server.read(request).await?;
+    let commit = rpc.leader_commit.map_or(0, |last| last.index);
+    let heard = crate::clock::now();
+    let done = server.raft.append_entries(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    server.shared.heard(commit, heard);
+    Ok(answer(&done))
+}
+
+async fn vote(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
+    let rpc = server.read(request).await?;
+    let done = server.raft.vote(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    Ok(answer(&done))
+}
+
+async fn pre_vote(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
+    let rpc = server.read(request).await?;
+    let done = server.raft.pre_vote(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    Ok(answer(&done))
+}
+
+async fn transfer_leader(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
+    let rpc = server.read(request).await?;
+    let done = server.raft.handle_transfer_leader(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    Ok(answer(&done))
+}
+
+async fn snapshot(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
+    server.check(request.headers())?;
+    let header = request.headers().get(SNAPSHOT_HEADER).and_then(|value| unhex(value.to_str().ok()?));
+    let header = header.and_then(|bytes| postcard::from_bytes::<(Vote, SnapshotMeta)>(&bytes).ok());
+    let (vote, meta) = header.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "no snapshot header"))?;
+    let path = server.snapshots.temporary();
+    receive(request.into_body(), &path).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
+    let snapshot = openraft::alias::SnapshotOf::<TypeConfig, _> { meta, snapshot: SnapshotFile { path } };
+    let done = server.raft.install_full_snapshot(vote, snapshot).await;
+    Ok(answer(&done.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?))
+}
+
+/// Streams a snapshot into a synced file.
+async fn receive(body: Body, path: &std::path::Path) -> io::Result<()> {
+    let mut input = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+    let mut file = tokio::fs::File::create(path).await?;
+    tokio::io::copy(&mut input, &mut file).await?;
+    file.sync_data().await
+}

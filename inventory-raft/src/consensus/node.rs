@@ -1,0 +1,260 @@
+//! One Raft node: started, asked, stopped.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use inventory_api::{Leader, Member, MemberRole, NodeState};
+use openraft::{
+    Config, Instant, ReadPolicy, ServerState, SnapshotPolicy,
+    async_runtime::WatchReceiver,
+    error::{ClientWriteError, LinearizableReadError, RaftError},
+};
+use tokio::time::timeout;
+
+use super::{
+    log_store::LogStore,
+    network::{NetworkFactory, PeerServer},
+    persister::{self, Persister},
+    snapshot::SnapshotDir,
+    state_machine::{SharedState, StateMachine},
+    type_config::{Peer, TypeConfig},
+};
+use crate::stock::{Entry, LogTime, Outcome};
+
+pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
+
+/// Log entries kept behind a snapshot for followers that lag a little.
+const KEEP_ENTRIES: u64 = 5_000;
+
+/// Entries in one append RPC: 64 x 128 KiB are 8 MiB.
+const MAX_APPEND_ENTRIES: u64 = 64;
+
+/// Longest wait for a proposal to be committed and applied. Longer than two elections; after it the outcome is unknown.
+const PROPOSAL_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Longest wait for a read round: one election.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) struct ConsensusConfig {
+    pub(crate) cluster_id: String,
+    pub(crate) node_id: u64,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) heartbeat: Duration,
+    pub(crate) election_min: Duration,
+    pub(crate) election_max: Duration,
+    pub(crate) snapshot_every: u64,
+    /// The first members, used once when the cluster begins.
+    pub(crate) members: BTreeMap<u64, Peer>,
+    pub(crate) bootstrap: bool,
+}
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConsensusError {
+    #[error("the log or state cannot be read: {0}")]
+    Storage(#[from] io::Error),
+    #[error("the timing is not usable: {0}")]
+    Config(String),
+    #[error("Raft does not start: {0}")]
+    Raft(String),
+}
+
+/// Why a proposal has no outcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SubmitError {
+    /// Certainly not in the log.
+    #[error("this node is not the leader")]
+    NotLeader,
+    /// Perhaps in the log.
+    #[error("the outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+}
+
+/// Why a linearizable read cannot be answered here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error("this node is not the leader")]
+    NotLeader,
+    #[error("no quorum answered in time")]
+    NoQuorum,
+}
+
+/// What this node knows of the cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) state: NodeState,
+    pub(crate) term: u64,
+    pub(crate) leader: Option<Leader>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) last_log_index: u64,
+    pub(crate) applied_index: u64,
+}
+
+pub(crate) struct Consensus {
+    raft: Raft,
+    pub(crate) shared: Arc<SharedState>,
+    pub(crate) cluster_id: Arc<str>,
+    pub(crate) node_id: u64,
+    snapshots: SnapshotDir,
+    persister: Mutex<Option<Persister>>,
+}
+
+impl Consensus {
+    pub(crate) async fn start(config: ConsensusConfig) -> Result<Self, ConsensusError> {
+        let snapshots = SnapshotDir::open(&config.data_dir.join("snapshots"))?;
+        let (directory, in_snapshots) = (config.data_dir.clone(), snapshots.clone());
+        let recover = tokio::task::spawn_blocking(move || persister::recover(&directory, &in_snapshots));
+        let (applied, store) = recover.await.map_err(io::Error::other)??;
+        let shared = Arc::new(SharedState::new(applied));
+        let persister = Persister::start(shared.clone(), store)?;
+        let log = LogStore::open(&config.data_dir.join("log"))?;
+        let cluster_id: Arc<str> = config.cluster_id.as_str().into();
+        let http = reqwest::Client::builder().tcp_nodelay(true).connect_timeout(Duration::from_secs(1)).no_proxy();
+        let http = http.build().map_err(|error| ConsensusError::Raft(error.to_string()))?;
+        let network = NetworkFactory { cluster_id: cluster_id.clone(), http };
+        let machine = StateMachine { shared: shared.clone(), snapshots: snapshots.clone() };
+        let raft_config = Arc::new(raft_config(&config)?);
+        let raft = Raft::new(config.node_id, raft_config, network, log, machine)
+            .await
+            .map_err(|error| ConsensusError::Raft(error.to_string()))?;
+        if config.bootstrap && !raft.is_initialized().await.map_err(|error| ConsensusError::Raft(error.to_string()))? {
+            // Every first member may try; the one that comes late finds the cluster begun, which is as good.
+            if let Err(error) = raft.initialize(config.members).await {
+                tracing::info!(%error, "the cluster was already begun");
+            }
+        }
+        let persister = Mutex::new(Some(persister));
+        Ok(Self { raft, shared, cluster_id, node_id: config.node_id, snapshots, persister })
+    }
+
+    /// What the Raft port serves.
+    pub(crate) fn peer_server(&self) -> PeerServer {
+        PeerServer {
+            cluster_id: self.cluster_id.clone(),
+            node_id: self.node_id,
+            raft: self.raft.clone(),
+            shared: self.shared.clone(),
+            snapshots: self.snapshots.clone(),
+        }
+    }
+
+    /// Puts one entry into the log and waits until it is applied: one outcome for each command.
+    pub(crate) async fn submit(&self, entry: Entry) -> Result<Vec<Outcome>, SubmitError> {
+        match timeout(PROPOSAL_TIMEOUT, self.raft.client_write(entry)).await {
+            Ok(Ok(written)) => Ok(written.data),
+            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => Err(SubmitError::NotLeader),
+            Ok(Err(error)) => Err(SubmitError::OutcomeUnknown(error.to_string())),
+            Err(_) => Err(SubmitError::OutcomeUnknown("no quorum answered in time".to_owned())),
+        }
+    }
+
+    /// Proves that this node leads and has applied everything answered before the call (ReadIndex, Raft section 6.4).
+    pub(crate) async fn ensure_linearizable(&self) -> Result<(), ReadError> {
+        match timeout(READ_TIMEOUT, self.raft.ensure_linearizable(ReadPolicy::ReadIndex)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(_)))) => Err(ReadError::NotLeader),
+            Ok(Err(_)) | Err(_) => Err(ReadError::NoQuorum),
+        }
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        self.raft.metrics().borrow_watched().state == ServerState::Leader
+    }
+
+    pub(crate) fn view(&self) -> View {
+        let receiver = self.raft.metrics();
+        let metrics = receiver.borrow_watched();
+        let membership = &metrics.membership_config;
+        let voters: Vec<u64> = membership.voter_ids().collect();
+        let member = |(id, peer): (&u64, &Peer)| Member {
+            id: *id,
+            address: peer.client.clone(),
+            region: peer.region.clone(),
+            role: if voters.contains(id) { MemberRole::Voter } else { MemberRole::Learner },
+        };
+        let leader = metrics.current_leader.and_then(|id| Some((id, membership.get_node(&id)?)));
+        View {
+            state: match metrics.state {
+                ServerState::Leader => NodeState::Leader,
+                ServerState::Follower => NodeState::Follower,
+                ServerState::Candidate => NodeState::Candidate,
+                ServerState::Learner => NodeState::Learner,
+                ServerState::Shutdown => NodeState::Shutdown,
+            },
+            term: metrics.current_term,
+            leader: leader.map(|(id, peer)| Leader { id, address: peer.client.clone() }),
+            members: membership.nodes().map(member).collect(),
+            last_log_index: metrics.last_log_index.unwrap_or_default(),
+            applied_index: metrics.last_applied.map_or(0, |last| last.index),
+        }
+    }
+
+    /// The time for which this node's state is known to be the newest. A leader knows it as of the last answer of a quorum.
+    pub(crate) fn as_of(&self, now: LogTime) -> LogTime {
+        let receiver = self.raft.metrics();
+        let metrics = receiver.borrow_watched();
+        match (metrics.state, &metrics.last_quorum_acked) {
+            (ServerState::Leader, Some(acked)) => {
+                let age_ms = u64::try_from(acked.elapsed().as_millis()).unwrap_or(u64::MAX);
+                LogTime(now.0.saturating_sub(age_ms))
+            }
+            _ => self.shared.as_of(&self.shared.read()),
+        }
+    }
+
+    /// Returns with the reason when Raft has stopped by itself, as after a failed sync.
+    pub(crate) async fn failed(&self) -> String {
+        let mut metrics = self.raft.metrics();
+        loop {
+            if let Err(fatal) = &metrics.borrow_watched().running_state {
+                return fatal.to_string();
+            }
+            if metrics.changed().await.is_err() {
+                return "Raft is gone".to_owned();
+            }
+        }
+    }
+
+    pub(crate) async fn trigger_snapshot(&self) -> Result<(), String> {
+        self.raft.trigger().snapshot().await.map_err(|error| error.to_string())
+    }
+
+    pub(crate) async fn transfer_leader(&self, to: u64) -> Result<(), String> {
+        self.raft.trigger().transfer_leader(to).await.map_err(|error| error.to_string())
+    }
+
+    /// Stops Raft, then writes the state down and marks it clean.
+    pub(crate) async fn stop(&self) {
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(%error, "Raft did not stop cleanly");
+        }
+        let persister = self.persister.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(persister) = persister else { return };
+        match tokio::task::spawn_blocking(|| persister.finish()).await {
+            Ok(Ok(())) => tracing::info!("the state is written down"),
+            Ok(Err(error)) => tracing::error!(%error, "the state was not written down; the next start rebuilds it"),
+            Err(error) => tracing::error!(%error, "the persister is gone"),
+        }
+    }
+}
+
+fn raft_config(config: &ConsensusConfig) -> Result<Config, ConsensusError> {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let settings = Config {
+        cluster_name: config.cluster_id.clone(),
+        heartbeat_interval: ms(config.heartbeat),
+        election_timeout_min: ms(config.election_min),
+        election_timeout_max: ms(config.election_max),
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_every),
+        max_in_snapshot_log_to_keep: KEEP_ENTRIES.min(config.snapshot_every),
+        max_payload_entries: MAX_APPEND_ENTRIES,
+        enable_pre_vote: Some(true),
+        ..Config::default()
+    };
+    settings.validate().map_err(|error| ConsensusError::Config(error.to_string()))
+}

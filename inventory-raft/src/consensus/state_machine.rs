@@ -1,0 +1,165 @@
+//! The ledger as openraft's state machine. Hot state is in memory, so that `apply` never waits for a disk.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Instant,
+};
+
+use futures_util::{Stream, StreamExt};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    storage::{EntryResponder, RaftStateMachine, Snapshot},
+};
+
+use super::{
+    snapshot::{self, SnapshotDir, SnapshotFile},
+    type_config::{LogId, Membership, SnapshotMeta, TypeConfig},
+};
+use crate::{
+    stock::{Inventory, LogTime},
+    watch::ChangeFeed,
+};
+
+/// The ledger and the place in the log it stands for.
+#[derive(Clone, Default)]
+pub(crate) struct Applied {
+    pub(crate) inventory: Inventory,
+    pub(crate) last_applied: Option<LogId>,
+    pub(crate) membership: Membership,
+    /// The state was replaced as a whole since it was last written down.
+    pub(crate) replaced: bool,
+}
+
+impl Applied {
+    /// Index of the last applied log entry; 0 before the first.
+    pub(crate) fn index(&self) -> u64 {
+        self.last_applied.map_or(0, |last| last.index)
+    }
+}
+
+/// Read by requests, written by `apply` alone.
+pub(crate) struct SharedState {
+    applied: RwLock<Applied>,
+    /// What the leader last said: its committed index, and when.
+    heard: Mutex<(u64, LogTime)>,
+    pub(crate) feed: ChangeFeed,
+}
+
+impl SharedState {
+    pub(crate) fn new(applied: Applied) -> Self {
+        let feed = ChangeFeed::new(applied.index());
+        Self { applied: RwLock::new(applied), heard: Mutex::default(), feed }
+    }
+
+    /// The leader said at `at` that everything up to `commit` is committed.
+    pub(crate) fn heard(&self, commit: u64, at: LogTime) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        *heard = (*heard).max((commit, at));
+    }
+
+    /// The time for which the applied state is known to be the newest: when the leader last spoke, if all it had committed
+    /// then is applied, else the log's own clock.
+    pub(crate) fn as_of(&self, applied: &Applied) -> LogTime {
+        let (commit, at) = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if applied.index() >= commit { at.max(applied.inventory.clock()) } else { applied.inventory.clock() }
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Applied> {
+        self.applied.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Applied> {
+        self.applied.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct StateMachine {
+    pub(crate) shared: Arc<SharedState>,
+    pub(crate) snapshots: SnapshotDir,
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+    type SnapshotBuilder = Self;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), io::Error> {
+        let applied = self.shared.read();
+        Ok((applied.last_applied, applied.membership.clone()))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        while let Some(next) = entries.next().await {
+            let (entry, responder) = next?;
+            let began = Instant::now();
+            let (outcomes, touched) = {
+                let mut applied = self.shared.write();
+                applied.last_applied = Some(entry.log_id);
+                let outcomes = match &entry.payload {
+                    EntryPayload::Blank => Vec::new(),
+                    EntryPayload::Normal(batch) => applied.inventory.apply_entry(batch),
+                    EntryPayload::Membership(membership) => {
+                        applied.membership = Membership::new(Some(entry.log_id), membership.clone());
+                        Vec::new()
+                    }
+                };
+                (outcomes, applied.inventory.take_touched())
+            };
+            metrics::histogram!("inventory_apply_duration_seconds").record(began.elapsed());
+            self.shared.feed.publish(entry.log_id.index, touched);
+            if let Some(responder) = responder {
+                responder.send(outcomes);
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
+        self.clone()
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> Result<(), io::Error> {
+        let inventory = snapshot::load(&snapshot.path).map_err(io::Error::other)?;
+        self.snapshots.keep(&snapshot.path, meta.last_log_id)?;
+        let mut applied = self.shared.write();
+        applied.inventory = inventory;
+        applied.inventory.mark_all_dirty();
+        applied.replaced = true;
+        applied.last_applied = meta.last_log_id;
+        applied.membership = meta.last_membership.clone();
+        self.shared.feed.restart(applied.index());
+        tracing::info!(index = applied.index(), "installed a snapshot");
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf>, io::Error> {
+        let newest = self.snapshots.newest().map_err(io::Error::other)?;
+        Ok(newest.map(|(snapshot, meta)| Snapshot { meta, snapshot }))
+    }
+}
+
+type SnapshotOf = openraft::alias::SnapshotOf<TypeConfig, SnapshotFile>;
+
+impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf, io::Error> {
+        let (shared, snapshots) = (self.shared.clone(), self.snapshots.clone());
+        let build = move || {
+            let began = Instant::now();
+            let (inventory, meta) = {
+                let applied = shared.read();
+                let meta = SnapshotMeta { last_log_id: applied.last_applied, last_membership: applied.membership.clone() };
+                (applied.inventory.clone(), meta)
+            };
+            let snapshot = snapshots.write(&inventory.records(), inventory.state_hash(), &meta)?;
+            metrics::histogram!("inventory_snapshot_duration_seconds").record(began.elapsed());
+            Ok(Snapshot { meta, snapshot })
+        };
+        tokio::task::spawn_blocking(build).await.map_err(io::Error::other)?
+    }
+}

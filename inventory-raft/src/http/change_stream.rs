@@ -1,0 +1,134 @@
+//! The watch: a stream of stock changes, resumable from a token.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, header};
+use inventory_api::StockChange;
+use serde::Deserialize;
+use storefront_service::{ProblemResponse, StrictQuery};
+use storefront_types::{Problem, ProblemType};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
+
+use super::Api;
+use crate::{
+    clock,
+    consensus::{Consensus, SharedState},
+};
+
+/// A sign of life when nothing changes.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Between two looks at what changed: merges the changes of a busy SKU and bounds the work for a reader to 100 looks a second.
+const MERGE: Duration = Duration::from_millis(10);
+
+/// A reader that takes nothing for so long is dropped; it resumes with its last token.
+const SLOW_READER: Duration = Duration::from_secs(10);
+
+/// Chunks that wait for a reader; each holds the changes of one look.
+const CHUNKS: usize = 8;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangesQuery {
+    /// Token of the last line seen; left out: from now on.
+    after: Option<String>,
+}
+
+/// Stock changes as newline-delimited JSON, or as server-sent events with `Accept: text/event-stream`.
+#[utoipa::path(get, path = inventory_api::paths::CHANGES, params(ChangesQuery), responses((status = 200, body = StockChange)))]
+pub(super) async fn changes(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    StrictQuery(query): StrictQuery<ChangesQuery>,
+) -> Result<Response, ProblemResponse> {
+    let token = match query.after {
+        None => api.consensus.shared.read().index(),
+        Some(text) => text.parse().map_err(|_| {
+            let reason = "give back a `token` of this stream";
+            Problem::new(ProblemType::InvalidRequest).detail(reason).invalid_param("after", reason)
+        })?,
+    };
+    let events = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
+    let (sender, chunks) = mpsc::channel(CHUNKS);
+    tokio::spawn(follow(api.consensus.clone(), token, events, sender, api.stopping.clone()));
+    let media_type = if events { "text/event-stream" } else { "application/x-ndjson" };
+    let headers = [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, Body::from_stream(ReceiverStream::new(chunks))).into_response())
+}
+
+type Chunk = Result<Bytes, std::convert::Infallible>;
+
+async fn follow(consensus: Arc<Consensus>, mut token: u64, events: bool, reader: mpsc::Sender<Chunk>, stop: CancellationToken) {
+    let mut applied = consensus.shared.feed.subscribe();
+    loop {
+        let (lines, next) = look(&consensus.shared, token);
+        let ended = matches!(lines.last(), Some(StockChange::Compacted { .. }));
+        if !lines.is_empty() {
+            let sent = timeout(SLOW_READER, reader.send(Ok(chunk(&lines, events)))).await;
+            if ended || !matches!(sent, Ok(Ok(()))) {
+                return;
+            }
+        }
+        token = next;
+        let deadline = Instant::now() + HEARTBEAT;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = reader.closed() => return,
+            changed = timeout_at(deadline, applied.changed()) => match changed {
+                Ok(Ok(())) => tokio::time::sleep(MERGE).await,
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    let alive = StockChange::Heartbeat { token: token.to_string() };
+                    if !matches!(timeout(SLOW_READER, reader.send(Ok(chunk(&[alive], events)))).await, Ok(Ok(()))) {
+                        return;
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// What changed after the token, and the token after that. All lines but the last carry the old token: a reader that is cut off
+/// within the group sees the group again.
+fn look(shared: &SharedState, token: u64) -> (Vec<StockChange>, u64) {
+    let applied = shared.read();
+    let (touched, next) = match shared.feed.since(token) {
+        Ok(found) => found,
+        Err(compacted) => return (vec![StockChange::Compacted { oldest: compacted.oldest.to_string() }], token),
+    };
+    let as_of = clock::date(applied.inventory.clock());
+    let last = touched.len().saturating_sub(1);
+    let line = |(at, sku): (usize, storefront_types::Sku)| {
+        let stock = applied.inventory.stock(&sku)?;
+        let token = if at == last { next } else { token }.to_string();
+        let (on_hand, reserved, available) = (stock.on_hand(), stock.reserved(), stock.available());
+        Some(StockChange::Stock { token, sku, version: stock.version, on_hand, reserved, available, as_of })
+    };
+    (touched.into_iter().enumerate().filter_map(line).collect(), next)
+}
+
+fn chunk(lines: &[StockChange], events: bool) -> Bytes {
+    let mut bytes = Vec::with_capacity(160 * lines.len());
+    for line in lines {
+        if events {
+            bytes.extend_from_slice(b"data: ");
+        }
+        // Plain data into memory cannot fail; a line left out would be a gap, so an empty one is better than none.
+        if serde_json::to_writer(&mut bytes, line).is_err() {
+            bytes.extend_from_slice(b"{}");
+        }
+        bytes.extend_from_slice(if events { b"\n\n" } else { b"\n" });
+    }
+    bytes.into()
+}

@@ -1,0 +1,174 @@
+//! Reads: linearizable by default, local on request.
+
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use inventory_api::{ClusterView, Consistency, Reservation, ReservationState, Stock, StockPage};
+use serde::Deserialize;
+use storefront_service::{ProblemResponse, StrictQuery};
+use storefront_types::{DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, Page, Problem, ProblemType, ReservationId, Sku};
+use utoipa::IntoParams;
+
+use super::{Api, command_routes::ReservationPath, convert, error};
+use crate::{
+    clock,
+    stock::{ConfirmedCursor, LogTime},
+};
+
+type Answer = Result<Response, Response>;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StockQuery {
+    #[serde(default)]
+    consistency: Consistency,
+    /// With `local`: refuse when the state is older.
+    max_staleness_ms: Option<u64>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReservationsQuery {
+    state: Option<ReservationState>,
+    /// With `state=confirmed`: confirmed at least so long ago.
+    older_than_ms: Option<u64>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+fn invalid(name: &str, reason: &str) -> Response {
+    let problem = Problem::new(ProblemType::InvalidRequest).detail(format!("{name}: {reason}"));
+    ProblemResponse(problem.invalid_param(name, reason)).into_response()
+}
+
+fn page_limit(limit: Option<u32>) -> Result<usize, Response> {
+    match limit.unwrap_or(DEFAULT_PAGE_LIMIT) {
+        limit @ 1..=MAX_PAGE_LIMIT => Ok(limit as usize),
+        _ => Err(invalid("limit", "between 1 and 200")),
+    }
+}
+
+impl Api {
+    async fn linearize(&self) -> Result<(), Response> {
+        self.reads.wait().await.map_err(|failed| error::round_error(failed, &self.consensus.view()))
+    }
+}
+
+/// One SKU's stock.
+#[utoipa::path(get, path = inventory_api::paths::STOCK, params(("sku" = String, Path), StockQuery), responses((status = 200, body = Stock)))]
+pub(super) async fn stock(
+    State(api): State<Api>,
+    Path(sku): Path<String>,
+    StrictQuery(query): StrictQuery<StockQuery>,
+) -> Answer {
+    let sku = Sku::parse(&sku).map_err(|reason| invalid("sku", &reason.to_string()))?;
+    let as_of = match query.consistency {
+        Consistency::Linearizable => {
+            let asked = clock::now();
+            api.linearize().await?;
+            asked
+        }
+        Consistency::Local => {
+            let (now, as_of) = (clock::now(), api.consensus.as_of(clock::now()));
+            let age_ms = now.0.saturating_sub(as_of.0);
+            if query.max_staleness_ms.is_some_and(|most| age_ms > most) {
+                let problem = Problem::new(ProblemType::TooStale).detail(format!("this node's state is {age_ms} ms old"));
+                return Err(ProblemResponse(problem).into_response());
+            }
+            as_of
+        }
+    };
+    let view = api.consensus.view();
+    let applied = api.consensus.shared.read();
+    let found = applied.inventory.stock(&sku).map(|stock| convert::stock(&sku, stock, applied.index(), clock::date(as_of)));
+    let found = found.ok_or_else(|| ProblemResponse::from(ProblemType::UnknownSku).into_response())?;
+    Ok(error::found(found, &view))
+}
+
+/// Many SKUs in order of name, as this node has applied them.
+#[utoipa::path(get, path = inventory_api::paths::STOCK_LIST, params(PageQuery), responses((status = 200, body = StockPage)))]
+pub(super) async fn stock_page(State(api): State<Api>, StrictQuery(query): StrictQuery<PageQuery>) -> Answer {
+    let limit = page_limit(query.limit)?;
+    let after = query.cursor.as_deref().map(Sku::parse).transpose();
+    let after = after.map_err(|_| invalid("cursor", "give back the `next_cursor` of the page before"))?;
+    let (view, as_of) = (api.consensus.view(), clock::date(api.consensus.as_of(clock::now())));
+    let applied = api.consensus.shared.read();
+    let found = applied.inventory.stock_page(after.as_ref(), limit + 1);
+    let items: Vec<Stock> =
+        found.iter().take(limit).map(|(sku, stock)| convert::stock(sku, stock, applied.index(), as_of)).collect();
+    let next_cursor = items.last().filter(|_| found.len() > limit).map(|last| last.sku.to_string());
+    Ok(error::found(StockPage { items, next_cursor, changes_token: applied.index().to_string() }, &view))
+}
+
+/// One reservation with its history; linearizable.
+#[utoipa::path(get, path = inventory_api::paths::RESERVATION, params(("id" = ReservationId, Path)), responses((status = 200, body = Reservation)))]
+pub(super) async fn reservation(State(api): State<Api>, id: ReservationPath) -> Answer {
+    api.linearize().await?;
+    let view = api.consensus.view();
+    let applied = api.consensus.shared.read();
+    let found = applied.inventory.reservation(id.0).map(|found| convert::reservation(id.0, found));
+    let found = found.ok_or_else(|| ProblemResponse::from(ProblemType::NotFound).into_response())?;
+    Ok(error::found(found, &view))
+}
+
+/// Reservations: those of `state=confirmed` oldest first, others in order of id; linearizable.
+#[utoipa::path(get, path = inventory_api::paths::RESERVATIONS, params(ReservationsQuery), responses((status = 200, body = Page<Reservation>)))]
+pub(super) async fn reservations(State(api): State<Api>, StrictQuery(query): StrictQuery<ReservationsQuery>) -> Answer {
+    let limit = page_limit(query.limit)?;
+    let bad_cursor = || invalid("cursor", "give back the `next_cursor` of the page before");
+    api.linearize().await?;
+    let view = api.consensus.view();
+    let applied = api.consensus.shared.read();
+    let page = if query.state == Some(ReservationState::Confirmed) {
+        let after = query.cursor.as_deref().map(confirmed_cursor).map(|cursor| cursor.ok_or_else(bad_cursor)).transpose()?;
+        let before = LogTime(clock::now().0.saturating_sub(query.older_than_ms.unwrap_or_default()));
+        let found = applied.inventory.confirmed(before, after, limit + 1);
+        let last = found.get(limit - 1).filter(|_| found.len() > limit);
+        Page {
+            next_cursor: last.map(|((at, id), _)| format!("{}.{id}", at.0)),
+            items: found.iter().take(limit).map(|((_, id), found)| convert::reservation(*id, found)).collect(),
+        }
+    } else {
+        if query.older_than_ms.is_some() {
+            return Err(invalid("older_than_ms", "goes with state=confirmed"));
+        }
+        let after = query.cursor.as_deref().map(|text| text.parse::<ReservationId>().map_err(|_| bad_cursor())).transpose()?;
+        let found = applied.inventory.reservations(query.state.map(convert::state_from), after, limit + 1);
+        let last = found.get(limit - 1).filter(|_| found.len() > limit);
+        Page {
+            next_cursor: last.map(|(id, _)| id.to_string()),
+            items: found.iter().take(limit).map(|(id, found)| convert::reservation(*id, found)).collect(),
+        }
+    };
+    Ok(error::found(page, &view))
+}
+
+fn confirmed_cursor(text: &str) -> Option<ConfirmedCursor> {
+    let (at, id) = text.split_once('.')?;
+    Some((LogTime(at.parse().ok()?), id.parse().ok()?))
+}
+
+/// This node's view of the cluster.
+#[utoipa::path(get, path = inventory_api::paths::CLUSTER, responses((status = 200, body = ClusterView)))]
+pub(super) async fn cluster(State(api): State<Api>) -> Response {
+    let view = api.consensus.view();
+    let body = ClusterView {
+        cluster_id: api.consensus.cluster_id.to_string(),
+        node_id: api.consensus.node_id,
+        state: view.state,
+        term: view.term,
+        leader: view.leader.clone(),
+        members: view.members.clone(),
+        last_log_index: view.last_log_index,
+        applied_index: view.applied_index,
+    };
+    error::found(body, &view)
+}

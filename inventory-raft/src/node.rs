@@ -1,0 +1,75 @@
+//! The process: storage, Raft, the client API, the peers' port, and the leader's own duties.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use storefront_service::{Listeners, Readiness, serve};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    batcher::Batcher,
+    clock,
+    config::Config,
+    consensus::{Consensus, raft_router},
+    http::{self, Api},
+    identity,
+    read::ReadRounds,
+    stock::{Command, MAX_EXPIRE_PER_COMMAND},
+};
+
+/// How often the leader looks for reservations whose time is over, and metrics of the node are refreshed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// The listener for peers.
+#[derive(Debug)]
+pub struct RaftListener(pub TcpListener);
+
+impl RaftListener {
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let address = config.raft_listen;
+        Ok(Self(TcpListener::bind(address).await.with_context(|| format!("cannot listen for peers on {address}"))?))
+    }
+}
+
+/// Runs a node until `shutdown`, or until its log fails. Then it must not carry on: an error is returned.
+pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let lock = identity::claim(&config.data_dir, &config.cluster_id, config.node_id)?;
+    let consensus = Arc::new(Consensus::start(config.consensus()).await?);
+    let (batcher, reads) = (Batcher::start(consensus.clone()), ReadRounds::start(consensus.clone()));
+    let readiness = Readiness::new(&["raft"]);
+    let api = Api { consensus: consensus.clone(), batcher: batcher.clone(), reads, stopping: shutdown.clone() };
+    let peers = axum::serve(raft.0, raft_router(consensus.peer_server()));
+    // Peers are served until the client port has drained: a proposal under way still needs their answers.
+    let peers = tokio::spawn(async move { peers.await });
+    let served = tokio::select! {
+        served = serve(listeners, http::router(api), readiness.clone(), shutdown) => served,
+        reason = consensus.failed() => Err(anyhow::anyhow!("Raft stopped: {reason}")),
+        () = lead(consensus.clone(), batcher, readiness.clone()) => Ok(()),
+    };
+    peers.abort();
+    consensus.stop().await;
+    drop(lock);
+    served
+}
+
+/// The duties of a leader, and what the node tells about itself. Never returns.
+async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness) {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let view = consensus.view();
+        metrics::gauge!("inventory_has_leader").set(if view.leader.is_some() { 1.0 } else { 0.0 });
+        metrics::gauge!("inventory_term").set(view.term as f64);
+        metrics::gauge!("inventory_applied_index").set(view.applied_index as f64);
+        readiness.set("raft", view.leader.as_ref().map(|_| ()).ok_or_else(|| "no leader is known".to_owned()));
+        let due = consensus.shared.read().inventory.next_expiry().is_some_and(|at| at <= clock::now());
+        if due && consensus.is_leader() {
+            let sweep = batcher.submit(vec![Command::Expire { limit: MAX_EXPIRE_PER_COMMAND }]);
+            if let Err(error) = sweep.await {
+                tracing::debug!(%error, "the sweep waits for the next tick");
+            }
+        }
+    }
+}

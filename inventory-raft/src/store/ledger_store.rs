@@ -1,0 +1,124 @@
+//! The ledger's records in sled, written behind the log.
+//!
+//! sled's `flush` does not sync on Linux, so its file is synced here after each flush; and a directory that was not closed cleanly is not
+//! trusted at all: the caller rebuilds it from a snapshot and the log.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::stock::RecordChange;
+
+/// Beside sled's directory; present only between a clean stop and the next start.
+const CLEAN_MARKER: &str = "clean";
+
+/// Where the caller's own record (the place in the log) lies; kinds of records start at 1.
+const META_KEY: [u8; 1] = [0];
+
+/// Page cache of sled. The hot state is in memory, so sled only writes; its cache need not hold much.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+pub(crate) struct LedgerStore {
+    directory: PathBuf,
+    db: sled::Db,
+}
+
+/// What a cleanly closed store held.
+pub(crate) struct Stored {
+    pub(crate) meta: Vec<u8>,
+    pub(crate) records: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl LedgerStore {
+    /// Opens the store. `None`: it is empty, or was not closed cleanly and has been emptied.
+    pub(crate) fn open(directory: &Path) -> io::Result<(Self, Option<Stored>)> {
+        fs::create_dir_all(directory)?;
+        let marker = directory.join(CLEAN_MARKER);
+        let clean = marker.exists();
+        let sled_directory = directory.join("sled");
+        if !clean && sled_directory.exists() {
+            tracing::info!("the state was not closed cleanly; rebuilding it from snapshot and log");
+            fs::remove_dir_all(&sled_directory)?;
+        }
+        let db = sled::Config::new()
+            .path(&sled_directory)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None)
+            .open()
+            .map_err(io::Error::other)?;
+        let store = Self { directory: directory.to_owned(), db };
+        let stored = if clean { store.read_all()? } else { None };
+        if clean {
+            fs::remove_file(&marker)?;
+            File::open(directory)?.sync_all()?;
+        }
+        Ok((store, stored))
+    }
+
+    fn read_all(&self) -> io::Result<Option<Stored>> {
+        let mut stored = Stored { meta: Vec::new(), records: Vec::new() };
+        for record in self.db.iter() {
+            let (key, value) = record.map_err(io::Error::other)?;
+            match key[..] == META_KEY {
+                true => stored.meta = value.to_vec(),
+                false => stored.records.push((key.to_vec(), value.to_vec())),
+            }
+        }
+        Ok((!stored.meta.is_empty()).then_some(stored))
+    }
+
+    /// Writes changes and the place in the log they lead to in one batch. `replace` drops all that was there.
+    pub(crate) fn write(&self, changes: Vec<RecordChange>, meta: Vec<u8>, replace: bool) -> io::Result<()> {
+        if replace {
+            self.db.clear().map_err(io::Error::other)?;
+        }
+        let mut batch = sled::Batch::default();
+        for change in changes {
+            match change.value {
+                Some(value) => batch.insert(change.key, value),
+                None => batch.remove(change.key),
+            }
+        }
+        batch.insert(&META_KEY, meta);
+        self.db.apply_batch(batch).map_err(io::Error::other)?;
+        self.db.flush().map_err(io::Error::other)?;
+        File::open(self.directory.join("sled").join("db"))?.sync_data()
+    }
+
+    /// Marks the store as trustworthy. Nothing may be written after it.
+    pub(crate) fn close(self) -> io::Result<()> {
+        let Self { directory, db } = self;
+        db.flush().map_err(io::Error::other)?;
+        File::open(directory.join("sled").join("db"))?.sync_all()?;
+        drop(db);
+        File::create(directory.join(CLEAN_MARKER))?.sync_all()?;
+        File::open(&directory)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(key: u8) -> Vec<RecordChange> {
+        vec![RecordChange { key: vec![2, key], value: Some(vec![key]) }]
+    }
+
+    #[test]
+    fn only_a_cleanly_closed_store_is_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, before) = LedgerStore::open(folder.path()).unwrap();
+        assert!(before.is_none());
+        store.write(put(1), vec![7], false).unwrap();
+        store.close().unwrap();
+        let (store, stored) = LedgerStore::open(folder.path()).unwrap();
+        let stored = stored.unwrap();
+        assert_eq!((stored.meta, stored.records), (vec![7], vec![(vec![2, 1], vec![1])]));
+        store.write(put(2), vec![8], true).unwrap();
+        drop(store);
+        let (_, stored) = LedgerStore::open(folder.path()).unwrap();
+        assert!(stored.is_none(), "a store that was not closed was trusted");
+    }
+}

@@ -1,0 +1,74 @@
+//! Each bad input gets a problem document of its own type, and changes nothing.
+
+use serde_json::{Value, json};
+use storefront_types::{Problem, ProblemType};
+use uuid::Uuid;
+
+use super::cluster::{Cluster, receive};
+
+async fn refused(cluster: &Cluster, path: &str, body: Value) -> (ProblemType, Problem) {
+    let leader = &cluster.nodes[cluster.leader().await].client;
+    let answer = cluster.http.post(format!("http://{leader}{path}")).json(&body).send().await.unwrap();
+    assert!(answer.status().is_client_error(), "{path} {body}: {}", answer.status());
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let problem: Problem = answer.json().await.unwrap();
+    (problem.kind().unwrap(), problem)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_command_is_named() {
+    let cluster = Cluster::start().await;
+    receive(&cluster.client(), "cup", 3).await;
+    let id = Uuid::now_v7();
+    let one = |line: Value| json!({"id": id, "lines": [line]});
+    let field = async |body: Value, name: &str| {
+        let (kind, problem) = refused(&cluster, "/v1/purchases", body).await;
+        assert_eq!((kind, problem.invalid_params[0].name.as_str()), (ProblemType::InvalidRequest, name));
+    };
+    field(one(json!({"sku": "cup", "quantity": 0})), "lines[0].quantity").await;
+    field(one(json!({"sku": "cup", "quantity": -1})), "lines[0].quantity").await;
+    field(one(json!({"sku": "cup", "quantity": 2_000_000_000})), "lines[0].quantity").await;
+    field(one(json!({"sku": "a/b", "quantity": 1})), "lines[0].sku").await;
+    field(one(json!({"sku": "cup", "quantity": 1, "price": 1})), "lines[0].price").await;
+    field(json!({"id": id, "lines": []}), "lines").await;
+    field(json!({"id": "x", "lines": []}), "id").await;
+    field(json!({"id": id, "lines": [{"sku": "cup", "quantity": 1}], "memo": "x".repeat(4_097)}), "memo").await;
+    let (kind, _) = refused(&cluster, "/v1/purchases", one(json!({"sku": "nothing", "quantity": 1}))).await;
+    assert_eq!(kind, ProblemType::UnknownSku);
+    let nowhere = json!({"id": Uuid::now_v7(), "lines": [{"sku": "cup", "quantity": 1, "locations": ["mars-1"]}]});
+    assert_eq!(refused(&cluster, "/v1/purchases", nowhere).await.0, ProblemType::UnknownLocation);
+    let old = json!({"id": "01800000-0000-7000-8000-000000000000", "lines": [{"sku": "cup", "quantity": 1}]});
+    assert_eq!(refused(&cluster, "/v1/purchases", old).await.0, ProblemType::CommandRefused);
+    let held = json!({"id": Uuid::now_v7(), "lines": [{"sku": "cup", "quantity": 1}], "ttl_ms": 5});
+    assert_eq!(refused(&cluster, "/v1/reservations", held).await.1.invalid_params[0].name, "ttl_ms");
+    let path = format!("/v1/reservations/{}/confirm", Uuid::now_v7());
+    assert_eq!(refused(&cluster, &path, json!({})).await.0, ProblemType::NotFound);
+    let nothing = json!({"id": Uuid::now_v7(), "sku": "cup", "location": "eu-1", "quantity": 0});
+    assert_eq!(refused(&cluster, "/v1/stock/adjust", nothing).await.1.invalid_params[0].name, "quantity");
+    let less = json!({"id": Uuid::now_v7(), "sku": "cup", "location": "eu-1", "quantity": -4});
+    assert_eq!(refused(&cluster, "/v1/stock/adjust", less).await.0, ProblemType::InsufficientStock);
+    assert_eq!(refused(&cluster, "/v1/batch", json!({"commands": []})).await.1.invalid_params[0].name, "commands");
+    let stock: Value = cluster
+        .http
+        .get(format!("http://{}/v1/stock/cup?consistency=local", cluster.nodes[cluster.leader().await].client))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(stock["locations"][0]["on_hand"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_answers_each_command_in_order() {
+    let cluster = Cluster::start().await;
+    receive(&cluster.client(), "cup", 1).await;
+    let buy = |units: u32| json!({"command": "purchase", "id": Uuid::now_v7(), "lines": [{"sku": "cup", "quantity": units}]});
+    let body = json!({"commands": [buy(2), buy(1), buy(1)]});
+    let leader = &cluster.nodes[cluster.leader().await].client;
+    let answer: Value =
+        cluster.http.post(format!("http://{leader}/v1/batch")).json(&body).send().await.unwrap().json().await.unwrap();
+    let outcomes: Vec<_> = answer["outcomes"].as_array().unwrap().iter().map(|one| one["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["insufficient_stock", "ok", "insufficient_stock"]);
+}

@@ -1,0 +1,196 @@
+//! A real cluster: three processes of the built binary, on ports of their own, with logs that sync.
+
+use std::{
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use inventory_api::{ClusterView, InventoryClient, LineRequest, Outcome, OutcomeCode, PurchaseRequest, ReceiveRequest};
+use storefront_types::{CallContext, CommandId, Quantity, ReservationId, Sku};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Node {
+    pub(crate) id: u64,
+    pub(crate) client: String,
+    raft: String,
+    admin: String,
+    data: PathBuf,
+    process: Option<Child>,
+}
+
+/// Processes die with it.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) http: reqwest::Client,
+    snapshot_every: u64,
+    folder: TempDir,
+}
+
+/// A port that was free a moment ago. Ports are asked for all at once, so that they differ.
+fn free_ports(count: usize) -> Vec<String> {
+    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
+}
+
+pub(crate) fn context() -> CallContext {
+    CallContext::background(Uuid::new_v4())
+}
+
+/// Asks until the answer is there or the deadline over.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(began.elapsed() < DEADLINE, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> Self {
+        Self::with_snapshots_every(50_000).await
+    }
+
+    pub(crate) async fn with_snapshots_every(snapshot_every: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ports = free_ports(9).into_iter();
+        let mut next = || ports.next().unwrap();
+        let node = |id: u64| Node {
+            id,
+            client: next(),
+            raft: next(),
+            admin: next(),
+            data: folder.path().join(format!("node-{id}")),
+            process: None,
+        };
+        let nodes = (1..=3).map(node).collect();
+        let mut cluster = Self { nodes, http: reqwest::Client::new(), snapshot_every, folder };
+        for at in 0..3 {
+            cluster.start_node(at);
+        }
+        cluster.leader().await;
+        cluster
+    }
+
+    pub(crate) fn start_node(&mut self, at: usize) {
+        let peers: Vec<_> = self.nodes.iter().map(|n| format!("{}=r{}@{}@{}", n.id, n.id, n.client, n.raft)).collect();
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join(format!("{at}.log"))).unwrap();
+        let node = &mut self.nodes[at];
+        let child = Command::new(env!("CARGO_BIN_EXE_inventory-raft"))
+            .args([
+                "--node-id",
+                &node.id.to_string(),
+                "--region",
+                &format!("r{}", node.id),
+                "--cluster-id",
+                "test",
+                "--bootstrap",
+            ])
+            .args(["--listen", &node.client, "--raft-listen", &node.raft, "--admin", &node.admin, "--peers", &peers.join(",")])
+            .args(["--data-dir", node.data.to_str().unwrap(), "--snapshot-every", &self.snapshot_every.to_string()])
+            .stdout(Stdio::from(log))
+            .spawn();
+        node.process = Some(child.unwrap());
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self, at: usize) {
+        let mut process = self.nodes[at].process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits for the exit.
+    pub(crate) async fn stop(&mut self, at: usize) {
+        let mut process = self.nodes[at].process.take().unwrap();
+        assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+        eventually("a clean stop", async || process.try_wait().unwrap()).await;
+    }
+
+    pub(crate) fn log_of(&self, at: usize) -> String {
+        std::fs::read_to_string(self.folder.path().join(format!("{at}.log"))).unwrap()
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.client.clone()).collect()
+    }
+
+    pub(crate) fn client(&self) -> InventoryClient {
+        InventoryClient::new(self.addresses()).with_deadline(Duration::from_secs(15))
+    }
+
+    pub(crate) async fn view(&self, at: usize) -> Option<ClusterView> {
+        let url = format!("http://{}/v1/cluster", self.nodes[at].client);
+        self.http.get(url).send().await.ok()?.json().await.ok()
+    }
+
+    /// Index of a node that says itself that it leads.
+    pub(crate) async fn leader(&self) -> usize {
+        eventually("a leader", async || {
+            for at in 0..3 {
+                if let Some(view) = self.view(at).await
+                    && view.leader.is_some_and(|leader| leader.id == self.nodes[at].id)
+                {
+                    return Some(at);
+                }
+            }
+            None
+        })
+        .await
+    }
+
+    /// State hash once all running nodes have it alike, at one index.
+    pub(crate) async fn level(&self) -> String {
+        eventually("equal state on every node", async || {
+            let mut hashes = Vec::new();
+            for node in self.nodes.iter().filter(|node| node.process.is_some()) {
+                let url = format!("http://{}/admin/v1/state-hash", node.client);
+                let body: serde_json::Value = self.http.get(url).send().await.ok()?.json().await.ok()?;
+                hashes.push((body["applied_index"].clone(), body["hash"].clone()));
+            }
+            hashes.windows(2).all(|pair| pair[0] == pair[1]).then(|| hashes[0].1.to_string())
+        })
+        .await
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            if let Some(mut process) = node.process.take() {
+                let _ = process.kill();
+                let _ = process.wait();
+            }
+        }
+    }
+}
+
+pub(crate) fn sku(name: &str) -> Sku {
+    Sku::parse(name).unwrap()
+}
+
+pub(crate) async fn receive(client: &InventoryClient, name: &str, units: u32) -> Outcome {
+    let (id, location) = (CommandId::new(Uuid::now_v7()), "eu-1".parse().unwrap());
+    let request = ReceiveRequest { id, sku: sku(name), location, quantity: Quantity::new(units).unwrap() };
+    client.receive(&context(), &request).await.unwrap()
+}
+
+pub(crate) fn line(name: &str, units: u32) -> LineRequest {
+    LineRequest { sku: sku(name), quantity: Quantity::new(units).unwrap(), locations: Vec::new(), may_split: true }
+}
+
+pub(crate) fn purchase(id: Uuid, name: &str, units: u32) -> PurchaseRequest {
+    PurchaseRequest { id: ReservationId::new(id), lines: vec![line(name, units)], memo: Some("memo".to_owned()) }
+}
+
+pub(crate) fn is_ok(outcome: &Outcome) -> bool {
+    outcome.outcome == OutcomeCode::Ok
+}

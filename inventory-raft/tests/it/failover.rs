@@ -1,0 +1,181 @@
+//! What a cluster must keep when processes die.
+
+use inventory_api::{ClientError, Consistency, ExtendRequest, OutcomeCode, ReservationState, ReserveRequest, StockChange};
+use storefront_types::{Problem, ProblemType, ReservationId};
+use tokio_stream::StreamExt;
+use uuid::Uuid;
+
+use super::cluster::{Cluster, context, eventually, is_ok, line, purchase, receive, sku};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reservation_goes_its_way_and_every_step_may_be_repeated() {
+    let cluster = Cluster::start().await;
+    let (client, context) = (cluster.client(), context());
+    receive(&client, "shirt", 5).await;
+    let id = ReservationId::new(Uuid::now_v7());
+    let hold = ReserveRequest { id, lines: vec![line("shirt", 2)], ttl_ms: 60_000, memo: Some("m".into()) };
+    let first = client.reserve(&context, &hold).await.unwrap();
+    assert!(is_ok(&first) && first.lines[0].version == 2 && first.expires_at.is_some());
+    let again = client.reserve(&context, &hold).await.unwrap();
+    assert!(again.replayed && again.lines == first.lines);
+    let other = ReserveRequest { lines: vec![line("shirt", 3)], ..hold };
+    assert_eq!(client.reserve(&context, &other).await.unwrap().outcome, OutcomeCode::ConflictingDuplicate);
+    assert!(is_ok(&client.extend(&context, id, &ExtendRequest { ttl_ms: 90_000 }).await.unwrap()));
+    for _ in 0..2 {
+        assert!(is_ok(&client.confirm(&context, id).await.unwrap()));
+    }
+    assert_eq!(client.release(&context, id).await.unwrap().outcome, OutcomeCode::AlreadyConfirmed);
+    let listed = client.unacknowledged(&context, 0, 10, None).await.unwrap();
+    assert_eq!((listed.items.len(), listed.items[0].memo.as_deref()), (1, Some("m")));
+    client.acknowledge(&context, vec![id]).await.unwrap();
+    let done = client.reservation(&context, id).await.unwrap().unwrap();
+    assert_eq!((done.state, done.memo), (ReservationState::Acknowledged, None));
+    let stock = client.stock(&context, &sku("shirt"), Consistency::Linearizable).await.unwrap().unwrap();
+    assert_eq!((stock.on_hand(), stock.reserved(), stock.totals.sold), (3, 0, 2));
+    let too_many = client.purchase(&context, &purchase(Uuid::now_v7(), "shirt", 4)).await.unwrap();
+    assert_eq!((too_many.outcome, too_many.lines[0].available), (OutcomeCode::InsufficientStock, Some(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_ends_by_itself() {
+    let cluster = Cluster::start().await;
+    let (client, context) = (cluster.client(), context());
+    receive(&client, "lamp", 1).await;
+    let id = ReservationId::new(Uuid::now_v7());
+    client.reserve(&context, &ReserveRequest { id, lines: vec![line("lamp", 1)], ttl_ms: 1_000, memo: None }).await.unwrap();
+    eventually("the hold to end", async || {
+        let stock = client.stock(&context, &sku("lamp"), Consistency::Linearizable).await.unwrap().unwrap();
+        (stock.available() == 1).then_some(())
+    })
+    .await;
+    assert_eq!(client.confirm(&context, id).await.unwrap().outcome, OutcomeCode::Expired);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_names_the_leader_and_executes_nothing() {
+    let cluster = Cluster::start().await;
+    let leader = cluster.leader().await;
+    let follower = (leader + 1) % 3;
+    receive(&cluster.client(), "cup", 1).await;
+    let url = format!("http://{}/v1/purchases", cluster.nodes[follower].client);
+    let answer = cluster.http.post(url).json(&purchase(Uuid::now_v7(), "cup", 1)).send().await.unwrap();
+    assert_eq!(answer.status(), 421);
+    assert_eq!(answer.headers()["inventory-leader"], cluster.nodes[leader].client.as_str());
+    assert!(answer.headers()["inventory-term"].to_str().unwrap().parse::<u64>().unwrap() > 0);
+    assert_eq!(answer.json::<Problem>().await.unwrap().kind(), Some(ProblemType::NotLeader));
+    let local = format!("http://{}/v1/stock/cup?consistency=local&max_staleness_ms=5000", cluster.nodes[follower].client);
+    let stock: inventory_api::Stock = cluster.http.get(local).send().await.unwrap().json().await.unwrap();
+    assert_eq!((stock.on_hand(), stock.log_index > 0), (1, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killing_the_leader_under_load_loses_nothing_and_oversells_nothing() {
+    let mut cluster = Cluster::start().await;
+    let client = cluster.client();
+    receive(&client, "hot", 40).await;
+    let buyers: Vec<_> = (0..120)
+        .map(|n| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let id = Uuid::now_v7();
+                let mut outcome = client.purchase(&context(), &purchase(id, "hot", 1)).await;
+                // Unknown is never a refusal: the same id is asked for again until it is known. A third asks again anyway.
+                while matches!(outcome, Err(ClientError::OutcomeUnknown { .. } | ClientError::NotExecuted { .. })) {
+                    outcome = client.purchase(&context(), &purchase(id, "hot", 1)).await;
+                }
+                if n % 3 == 0 {
+                    let again = client.purchase(&context(), &purchase(id, "hot", 1)).await.unwrap();
+                    assert_eq!(again.outcome, outcome.as_ref().unwrap().outcome);
+                }
+                (id, outcome.unwrap())
+            })
+        })
+        .collect();
+    let leader = cluster.leader().await;
+    cluster.kill(leader);
+    let mut sold = Vec::new();
+    for buyer in buyers {
+        let (id, outcome) = buyer.await.unwrap();
+        match outcome.outcome {
+            OutcomeCode::Ok => sold.push(id),
+            other => assert_eq!(other, OutcomeCode::InsufficientStock),
+        }
+    }
+    assert_eq!(sold.len(), 40);
+    cluster.start_node(leader);
+    for id in sold {
+        let found = client.reservation(&context(), ReservationId::new(id)).await.unwrap().unwrap();
+        assert_eq!(found.state, ReservationState::Confirmed);
+    }
+    let stock = client.stock(&context(), &sku("hot"), Consistency::Linearizable).await.unwrap().unwrap();
+    assert_eq!((stock.on_hand(), stock.reserved(), stock.totals.sold, stock.version), (0, 0, 40, 41));
+    cluster.level().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_survives_clean_stops_and_kills_of_all() {
+    let mut cluster = Cluster::start().await;
+    let client = cluster.client();
+    receive(&client, "book", 7).await;
+    assert!(is_ok(&client.purchase(&context(), &purchase(Uuid::now_v7(), "book", 2)).await.unwrap()));
+    let before = cluster.level().await;
+    for at in 0..3 {
+        cluster.stop(at).await;
+    }
+    for at in 0..3 {
+        cluster.start_node(at);
+    }
+    cluster.leader().await;
+    assert_eq!(cluster.level().await, before);
+    assert!((0..3).all(|at| cluster.log_of(at).contains("loaded the state of a clean stop")));
+    assert!(is_ok(&client.purchase(&context(), &purchase(Uuid::now_v7(), "book", 1)).await.unwrap()));
+    let before = cluster.level().await;
+    for at in 0..3 {
+        cluster.kill(at);
+    }
+    for at in 0..3 {
+        cluster.start_node(at);
+    }
+    cluster.leader().await;
+    assert_eq!(cluster.level().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_away_past_the_log_catches_up_by_a_snapshot() {
+    let mut cluster = Cluster::with_snapshots_every(40).await;
+    let client = cluster.client();
+    let away = (cluster.leader().await + 1) % 3;
+    cluster.kill(away);
+    for n in 0..160 {
+        receive(&client, &format!("sku-{}", n % 10), 1).await;
+    }
+    cluster.start_node(away);
+    cluster.level().await;
+    assert!(cluster.log_of(away).contains("installed a snapshot"), "caught up without a snapshot");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watch_tells_every_change_and_resumes() {
+    let cluster = Cluster::start().await;
+    let client = cluster.client();
+    receive(&client, "pen", 1).await;
+    let start = client.stock_page(&context(), 10, None).await.unwrap().changes_token;
+    let mut stream = client.changes(&context(), Some(&start)).await.unwrap();
+    receive(&client, "pen", 2).await;
+    let token = loop {
+        match stream.next().await.unwrap().unwrap() {
+            StockChange::Stock { token, available, .. } if available == 3 => break token,
+            StockChange::Compacted { .. } => panic!("compacted"),
+            _ => {}
+        }
+    };
+    drop(stream);
+    receive(&client, "ink", 4).await;
+    let mut stream = client.changes(&context(), Some(&token)).await.unwrap();
+    let seen = loop {
+        if let StockChange::Stock { sku, version, .. } = stream.next().await.unwrap().unwrap() {
+            break (sku.to_string(), version);
+        }
+    };
+    assert_eq!(seen, ("ink".to_owned(), 1));
+}
