@@ -1,1 +1,17 @@
-fn main() {}
+//! `orders`: serve, or reconcile once.
+
+use clap::Parser;
+use orders::{Command, Config, run_once, serve};
+use storefront_service::{init_logging, shutdown_on_signal};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Config::parse().command {
+        Command::Serve(args) => {
+            init_logging("orders", args.region.as_str(), args.region.as_str());
+            let listeners = args.listen.bind().await?;
+            serve(args, listeners, shutdown_on_signal()).await
+        }
+        Command::Reconcile(args) => run_once(args).await,
+    }
+}

@@ -1,0 +1,88 @@
+//! What is in a cart. Pure.
+
+use orders_api::{MAX_CART_LINES, MAX_LINE_QUANTITY};
+use serde::{Deserialize, Serialize};
+use storefront_types::Sku;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredLine {
+    pub(crate) sku: Sku,
+    pub(crate) quantity: u32,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) version: i64,
+    pub(crate) lines: Vec<StoredLine>,
+}
+
+/// Why a cart cannot be changed so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error("a cart has at most {MAX_CART_LINES} lines")]
+    TooManyLines,
+    #[error("a line has at most {MAX_LINE_QUANTITY} units")]
+    TooMany,
+    #[error("this SKU is not in the cart")]
+    NotInCart,
+}
+
+impl Stored {
+    pub(crate) fn add(&mut self, sku: Sku, quantity: u32) -> Result<(), ChangeError> {
+        let full = self.lines.len() == MAX_CART_LINES;
+        match self.lines.iter_mut().find(|line| line.sku == sku) {
+            Some(line) => {
+                let sum = line.quantity.checked_add(quantity).filter(|sum| *sum <= MAX_LINE_QUANTITY);
+                line.quantity = sum.ok_or(ChangeError::TooMany)?;
+            }
+            None if quantity > MAX_LINE_QUANTITY => return Err(ChangeError::TooMany),
+            None if full => return Err(ChangeError::TooManyLines),
+            None => self.lines.push(StoredLine { sku, quantity }),
+        }
+        Ok(())
+    }
+
+    /// Sets a quantity; 0 removes the line.
+    pub(crate) fn update(&mut self, sku: &Sku, quantity: u32) -> Result<(), ChangeError> {
+        if quantity == 0 {
+            return self.remove(sku);
+        }
+        if quantity > MAX_LINE_QUANTITY {
+            return Err(ChangeError::TooMany);
+        }
+        let line = self.lines.iter_mut().find(|line| line.sku == *sku).ok_or(ChangeError::NotInCart)?;
+        line.quantity = quantity;
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, sku: &Sku) -> Result<(), ChangeError> {
+        let before = self.lines.len();
+        self.lines.retain(|line| line.sku != *sku);
+        if self.lines.len() == before { Err(ChangeError::NotInCart) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sku(name: &str) -> Sku {
+        Sku::parse(name).unwrap()
+    }
+
+    #[test]
+    fn lines_add_up_within_their_bounds() {
+        let mut cart = Stored::default();
+        cart.add(sku("a"), 2).unwrap();
+        cart.add(sku("a"), 3).unwrap();
+        assert_eq!(cart.lines, [StoredLine { sku: sku("a"), quantity: 5 }]);
+        assert_eq!(cart.add(sku("a"), MAX_LINE_QUANTITY), Err(ChangeError::TooMany));
+        assert_eq!(cart.update(&sku("b"), 1), Err(ChangeError::NotInCart));
+        cart.update(&sku("a"), 0).unwrap();
+        assert!(cart.lines.is_empty());
+        for n in 0..MAX_CART_LINES {
+            cart.add(sku(&format!("s{n}")), 1).unwrap();
+        }
+        assert_eq!(cart.add(sku("one-more"), 1), Err(ChangeError::TooManyLines));
+    }
+}

@@ -1,0 +1,171 @@
+//! Reading and changing carts over both stores.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use redis::{AsyncCommands, aio::ConnectionManager};
+use sqlx::{PgPool, Row, types::Json};
+use storefront_types::ShopperId;
+use uuid::Uuid;
+
+use super::{ChangeError, Stored, StoredLine};
+use crate::database::{DatabaseError, within};
+
+/// A copy in Redis ends after a week; PostgreSQL keeps the cart.
+const COPY_S: u64 = 7 * 24 * 60 * 60;
+
+/// Carts that PostgreSQL has not got yet, by shopper.
+const DIRTY: &str = "cart-dirty";
+
+/// Attempts when another instance changed the cart in between.
+const ATTEMPTS: usize = 4;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CartError {
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// Neither store can answer, or the cart changes all the time: try later.
+    #[error("carts cannot be read or written now: {0}")]
+    Unavailable(String),
+}
+
+impl From<DatabaseError> for CartError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Carts {
+    sql: PgPool,
+    redis: ConnectionManager,
+    /// Part of every key; see the module above.
+    epoch: Arc<RwLock<Uuid>>,
+}
+
+impl Carts {
+    pub(crate) fn new(sql: PgPool, redis: ConnectionManager) -> Self {
+        Self { sql, redis, epoch: Arc::new(RwLock::new(Uuid::new_v4())) }
+    }
+
+    fn key(&self, shopper: ShopperId) -> String {
+        format!("cart:{}:{shopper}", self.epoch.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Redis missed a write: nothing that it has may be believed any more.
+    fn distrust(&self) {
+        *self.epoch.write().unwrap_or_else(PoisonError::into_inner) = Uuid::new_v4();
+    }
+
+    pub(crate) async fn read(&self, shopper: ShopperId) -> Result<Stored, CartError> {
+        let mut redis = self.redis.clone();
+        let copy: Result<Option<String>, _> = redis.get(self.key(shopper)).await;
+        if let Some(cart) = copy.ok().flatten().and_then(|text| serde_json::from_str(&text).ok()) {
+            return Ok(cart);
+        }
+        let unwritten: Result<Option<String>, _> = redis.hget(DIRTY, shopper.to_string()).await;
+        let unwritten: Option<Stored> = unwritten.ok().flatten().and_then(|text| serde_json::from_str(&text).ok());
+        let recorded = match self.read_sql(shopper).await {
+            Ok(recorded) => recorded,
+            Err(error) => return unwritten.ok_or(error),
+        };
+        let cart = unwritten.filter(|cart| cart.version > recorded.version).unwrap_or(recorded);
+        // Best effort: a copy that is not made costs a look-up.
+        let _ = self.copy(shopper, &cart).await;
+        Ok(cart)
+    }
+
+    async fn read_sql(&self, shopper: ShopperId) -> Result<Stored, CartError> {
+        let find = sqlx::query("select version, lines from cart where shopper_id = $1").bind(shopper.uuid());
+        let Some(row) = within(find.fetch_optional(&self.sql)).await? else { return Ok(Stored::default()) };
+        let read = || Ok(Stored { version: row.try_get("version")?, lines: row.try_get::<Json<Vec<StoredLine>>, _>("lines")?.0 });
+        read().map_err(|error: sqlx::Error| CartError::Unavailable(error.to_string()))
+    }
+
+    async fn copy(&self, shopper: ShopperId, cart: &Stored) -> Result<(), redis::RedisError> {
+        let text = serde_json::to_string(cart).unwrap_or_default();
+        self.redis.clone().set_ex(self.key(shopper), text, COPY_S).await
+    }
+
+    /// Changes a cart and counts its version up.
+    pub(crate) async fn change(
+        &self,
+        shopper: ShopperId,
+        mut change: impl FnMut(&mut Stored) -> Result<(), ChangeError>,
+    ) -> Result<Stored, CartError> {
+        for _ in 0..ATTEMPTS {
+            let mut cart = self.read(shopper).await?;
+            change(&mut cart)?;
+            cart.version += 1;
+            match self.write_sql(shopper, &cart).await {
+                Ok(true) => {
+                    if self.copy(shopper, &cart).await.is_err() {
+                        self.distrust();
+                    }
+                    return Ok(cart);
+                }
+                // Another instance was faster: what Redis has here is old.
+                Ok(false) => self.distrust(),
+                Err(error) => {
+                    self.write_redis(shopper, &cart).await.map_err(|_| CartError::from(error))?;
+                    return Ok(cart);
+                }
+            }
+        }
+        Err(CartError::Unavailable("the cart changes all the time".to_owned()))
+    }
+
+    /// Empties the cart if it still has the version that was bought.
+    pub(crate) async fn settle(&self, shopper: ShopperId, version: i64) -> Result<(), CartError> {
+        if self.read(shopper).await?.version != version {
+            return Ok(());
+        }
+        let mut bought = true;
+        let empty = |cart: &mut Stored| {
+            bought = cart.version == version;
+            if bought {
+                cart.lines.clear();
+            }
+            Ok(())
+        };
+        self.change(shopper, empty).await.map(drop)
+    }
+
+    /// Writes unless PostgreSQL has this version or a newer one.
+    async fn write_sql(&self, shopper: ShopperId, cart: &Stored) -> Result<bool, DatabaseError> {
+        let upsert = sqlx::query(
+            "insert into cart (shopper_id, version, lines) values ($1, $2, $3)
+             on conflict (shopper_id) do update set version = $2, lines = $3, updated_at = now() where cart.version < $2",
+        );
+        let written = within(upsert.bind(shopper.uuid()).bind(cart.version).bind(Json(&cart.lines)).execute(&self.sql)).await?;
+        Ok(written.rows_affected() == 1)
+    }
+
+    /// PostgreSQL is away: Redis has the cart and the note that it is to be written.
+    async fn write_redis(&self, shopper: ShopperId, cart: &Stored) -> Result<(), redis::RedisError> {
+        let text = serde_json::to_string(cart).unwrap_or_default();
+        let mut both = redis::pipe();
+        both.atomic().hset(DIRTY, shopper.to_string(), &text).set_ex(self.key(shopper), &text, COPY_S);
+        both.query_async(&mut self.redis.clone()).await
+    }
+
+    /// Writes behind what PostgreSQL missed, a bounded number at a time. Gives how many were written.
+    pub(crate) async fn write_behind(&self) -> Result<usize, CartError> {
+        let away = |error: redis::RedisError| CartError::Unavailable(error.to_string());
+        let mut redis = self.redis.clone();
+        let scan: (u64, Vec<(String, String)>) =
+            redis::cmd("HSCAN").arg(DIRTY).arg(0).arg("COUNT").arg(100).query_async(&mut redis).await.map_err(away)?;
+        let mut written = 0;
+        for (shopper, text) in scan.1 {
+            if let (Ok(id), Ok(cart)) = (shopper.parse::<ShopperId>(), serde_json::from_str::<Stored>(&text)) {
+                self.write_sql(id, &cart).await?;
+                written += 1;
+            }
+            // Only if it was not changed again in between.
+            let forget = redis::Script::new(
+                "if redis.call('hget', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('hdel', KEYS[1], ARGV[1]) end return 0",
+            );
+            let _: i64 = forget.key(DIRTY).arg(&shopper).arg(&text).invoke_async(&mut redis).await.map_err(away)?;
+        }
+        Ok(written)
+    }
+}

@@ -1,0 +1,15 @@
+//! The checkout: a pure saga, and what runs its effects.
+
+mod acknowledger;
+mod address;
+mod memo;
+mod runner;
+mod saga;
+mod ticket;
+
+pub(crate) use acknowledger::Acknowledger;
+pub(crate) use address::check as check_address;
+pub(crate) use memo::{Memo, order_id};
+pub(crate) use runner::{Checkout, Runner, memo_of};
+pub(crate) use saga::{Answer, Away};
+pub(crate) use ticket::{Ticket, TicketKey};

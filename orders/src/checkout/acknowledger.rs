@@ -1,0 +1,49 @@
+//! Tells the inventory which orders PostgreSQL has, in batches, a little later.
+
+use std::time::Duration;
+
+use inventory_api::{InventoryClient, MAX_BATCH_COMMANDS};
+use storefront_service::background_context;
+use storefront_types::{OrderId, ReservationId};
+use tokio::sync::mpsc;
+
+/// Collected for so long, so that many orders become one command.
+const COLLECT: Duration = Duration::from_millis(100);
+
+/// Orders that wait. What does not fit, the reconciler finds.
+const QUEUE: usize = 10_000;
+
+#[derive(Clone)]
+pub(crate) struct Acknowledger {
+    queue: mpsc::Sender<OrderId>,
+}
+
+impl Acknowledger {
+    pub(crate) fn start(inventory: InventoryClient) -> Self {
+        let (queue, orders) = mpsc::channel(QUEUE);
+        tokio::spawn(run(inventory, orders));
+        Self { queue }
+    }
+
+    /// Never waits.
+    pub(crate) fn recorded(&self, order: OrderId) {
+        if self.queue.try_send(order).is_err() {
+            metrics::counter!("orders_acknowledgements_dropped_total").increment(1);
+        }
+    }
+}
+
+async fn run(inventory: InventoryClient, mut orders: mpsc::Receiver<OrderId>) {
+    let mut batch = Vec::new();
+    while orders.recv_many(&mut batch, 1).await > 0 {
+        tokio::time::sleep(COLLECT).await;
+        while batch.len() < MAX_BATCH_COMMANDS {
+            let Ok(order) = orders.try_recv() else { break };
+            batch.push(order);
+        }
+        let ids: Vec<ReservationId> = batch.drain(..).map(ReservationId::from).collect();
+        if let Err(error) = inventory.acknowledge(&background_context(), ids).await {
+            tracing::info!(%error, "orders were not acknowledged; the reconciler will");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The order as the inventory keeps it until PostgreSQL has it.
+
+use orders_api::{Address, CheckoutRequest, Order, OrderLine, OrderStatus};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use storefront_types::{Currency, IdempotencyKey, Money, OrderId, ShopperId, Sku};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// SHA-256 of what a checkout asks for, in hex: address and payment method. The lines are the reservation's own.
+pub(crate) type Fingerprint = String;
+
+/// Everything that PostgreSQL needs. Short names: 50 lines must fit 4 KiB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Memo {
+    #[serde(rename = "s")]
+    pub(crate) shopper: ShopperId,
+    #[serde(rename = "k")]
+    pub(crate) key: IdempotencyKey,
+    #[serde(rename = "f")]
+    pub(crate) fingerprint: Fingerprint,
+    #[serde(rename = "c")]
+    pub(crate) currency: Currency,
+    #[serde(rename = "a")]
+    pub(crate) address: Address,
+    /// SKU, quantity, unit price in minor units.
+    #[serde(rename = "l")]
+    pub(crate) lines: Vec<(Sku, u32, i64)>,
+    /// Milliseconds since the epoch.
+    #[serde(rename = "t")]
+    pub(crate) placed_at_ms: i64,
+}
+
+/// UUIDv8 from shopper and key: every retry anywhere names the same order.
+pub(crate) fn order_id(shopper: ShopperId, key: &IdempotencyKey) -> OrderId {
+    let digest = Sha256::new().chain_update(shopper.uuid().as_bytes()).chain_update(key.as_str().as_bytes()).finalize();
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest[..16]);
+    OrderId::new(Uuid::new_v8(short))
+}
+
+pub(crate) fn fingerprint(request: &CheckoutRequest) -> Fingerprint {
+    let bytes = serde_json::to_vec(request).unwrap_or_default();
+    Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Memo {
+    pub(crate) fn placed_at(&self) -> OffsetDateTime {
+        let nanos = i128::from(self.placed_at_ms) * 1_000_000;
+        OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// Checked when the memo was made; a sum past the bound of money cannot be accepted.
+    pub(crate) fn total(&self) -> Option<Money> {
+        let zero = Money::new(0, self.currency);
+        self.lines.iter().try_fold(zero, |sum, (_, quantity, amount)| {
+            sum.checked_add(Money::new(*amount, self.currency).checked_mul(*quantity).ok()?).ok()
+        })
+    }
+
+    pub(crate) fn order(&self, id: OrderId, status: OrderStatus) -> Order {
+        let line = |(sku, quantity, amount): &(Sku, u32, i64)| OrderLine {
+            sku: sku.clone(),
+            quantity: *quantity,
+            unit_price: Money::new(*amount, self.currency),
+        };
+        Order {
+            id,
+            status,
+            lines: self.lines.iter().map(line).collect(),
+            total: self.total().unwrap_or(Money::new(i64::MAX, self.currency)),
+            delivery_address: self.address.clone(),
+            placed_at: self.placed_at(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_id_is_named_by_shopper_and_key_alone() {
+        let (ada, bob) = (ShopperId::new(Uuid::from_u128(1)), ShopperId::new(Uuid::from_u128(2)));
+        let key: IdempotencyKey = "k-1".parse().unwrap();
+        assert_eq!(order_id(ada, &key), order_id(ada, &key));
+        assert_ne!(order_id(ada, &key), order_id(bob, &key));
+        assert_eq!(order_id(ada, &key).uuid().get_version_num(), 8);
+    }
+}

@@ -1,0 +1,88 @@
+//! The ticket: what the home region says about a shopper and a cart, signed (HMAC-SHA256) and valid for a minute.
+
+use std::{path::Path, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use storefront_types::ShopperId;
+use time::OffsetDateTime;
+
+use crate::cart::StoredLine;
+
+/// Longer than a checkout's deadline at the edge with all its retries.
+const VALID: Duration = Duration::from_secs(60);
+
+/// Shortest key: as long as the hash (RFC 2104 section 3).
+const MIN_KEY_BYTES: usize = 32;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ticket {
+    pub(crate) shopper: ShopperId,
+    pub(crate) cart_version: i64,
+    pub(crate) lines: Vec<StoredLine>,
+    /// Seconds since the epoch.
+    pub(crate) expires_at_s: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TicketError {
+    #[error("the ticket is not signed with this shop's key")]
+    Forged,
+    #[error("the ticket is too old")]
+    Expired,
+}
+
+/// Shared by the `orders` instances of all regions.
+#[derive(Clone)]
+pub(crate) struct TicketKey(Vec<u8>);
+
+impl TicketKey {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let key = std::fs::read(path)?;
+        anyhow::ensure!(key.len() >= MIN_KEY_BYTES, "{} needs at least {MIN_KEY_BYTES} bytes", path.display());
+        Ok(Self(key))
+    }
+
+    fn mac(&self) -> Option<Hmac<Sha256>> {
+        Hmac::new_from_slice(&self.0).ok()
+    }
+
+    pub(crate) fn sign(&self, shopper: ShopperId, cart_version: i64, lines: Vec<StoredLine>, now: OffsetDateTime) -> String {
+        let expires_at_s = (now + VALID).unix_timestamp();
+        let body = serde_json::to_vec(&Ticket { shopper, cart_version, lines, expires_at_s }).unwrap_or_default();
+        let body = URL_SAFE_NO_PAD.encode(body);
+        let tag = self.mac().map(|mac| mac.chain_update(body.as_bytes()).finalize().into_bytes()).unwrap_or_default();
+        format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag))
+    }
+
+    /// Compares in constant time.
+    pub(crate) fn verify(&self, text: &str, now: OffsetDateTime) -> Result<Ticket, TicketError> {
+        let (body, tag) = text.split_once('.').ok_or(TicketError::Forged)?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| TicketError::Forged)?;
+        let mac = self.mac().ok_or(TicketError::Forged)?;
+        mac.chain_update(body.as_bytes()).verify_slice(&tag).map_err(|_| TicketError::Forged)?;
+        let body = URL_SAFE_NO_PAD.decode(body).map_err(|_| TicketError::Forged)?;
+        let ticket: Ticket = serde_json::from_slice(&body).map_err(|_| TicketError::Forged)?;
+        if ticket.expires_at_s < now.unix_timestamp() { Err(TicketError::Expired) } else { Ok(ticket) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fresh_and_untouched_ticket_is_believed() {
+        let (key, other) = (TicketKey(vec![1; 32]), TicketKey(vec![2; 32]));
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let shopper = ShopperId::new(uuid::Uuid::from_u128(7));
+        let text = key.sign(shopper, 3, Vec::new(), now);
+        assert_eq!(key.verify(&text, now).unwrap().shopper, shopper);
+        assert_eq!(key.verify(&text, now + VALID + Duration::from_secs(1)), Err(TicketError::Expired));
+        assert_eq!(other.verify(&text, now), Err(TicketError::Forged));
+        assert_eq!(key.verify(&format!("A{text}"), now), Err(TicketError::Forged));
+        assert_eq!(key.verify("", now), Err(TicketError::Forged));
+    }
+}

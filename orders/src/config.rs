@@ -1,0 +1,68 @@
+//! Command line and environment.
+
+use std::{path::PathBuf, time::Duration};
+
+use storefront_service::ListenArgs;
+use storefront_types::Region;
+
+/// Accounts, carts, checkouts and order history.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "orders", version)]
+pub struct Config {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Command {
+    /// Serve one region
+    Serve(ServeArgs),
+    /// Record, once, every accepted order that PostgreSQL does not have
+    Reconcile(ReconcileArgs),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub listen: ListenArgs,
+    /// Region of this instance; sessions that begin here are at home here
+    #[arg(long, env = "REGION")]
+    pub region: Region,
+    /// PostgreSQL URL
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// URL of the region's Redis
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: String,
+    /// host:port of the inventory nodes, separated by commas
+    #[arg(long, env = "INVENTORY", value_delimiter = ',', required = true)]
+    pub inventory: Vec<String>,
+    /// host:port of the catalog
+    #[arg(long, env = "CATALOG")]
+    pub catalog: String,
+    /// File with the key that all regions sign checkout tickets with, at least 32 bytes
+    #[arg(long, env = "INTERNAL_KEY_FILE")]
+    pub internal_key_file: PathBuf,
+    /// Oldest price in seconds that is sold at; the catalog says how old its prices are
+    #[arg(long, env = "MAX_PRICE_AGE_S", default_value_t = 3600)]
+    pub max_price_age_s: u64,
+    /// How long an accepted order may wait for its record before the reconciler looks after it, in milliseconds
+    #[arg(long, env = "RECONCILE_AFTER_MS", default_value_t = 3000)]
+    pub reconcile_after_ms: u64,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReconcileArgs {
+    /// PostgreSQL URL
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// host:port of the inventory nodes, separated by commas
+    #[arg(long, env = "INVENTORY", value_delimiter = ',', required = true)]
+    pub inventory: Vec<String>,
+}
+
+impl ServeArgs {
+    pub(crate) fn max_price_age(&self) -> Duration {
+        Duration::from_secs(self.max_price_age_s)
+    }
+}

@@ -1,0 +1,130 @@
+//! Tickets at home, checkouts beside the leader.
+
+use axum::{extract::State, response::Response};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use orders_api::{CheckoutRequest, Order, OrderStatus, SettleCartRequest, TICKET_HEADER, TicketResponse};
+use serde_json::json;
+use storefront_service::{Context, ProblemResponse, StrictJson};
+use storefront_types::{IdempotencyKey, Problem, ProblemType};
+use time::OffsetDateTime;
+use tracing::Instrument;
+
+use super::{Shop, private, unavailable};
+use crate::checkout::{Answer, Away, Checkout, Runner, Ticket, check_address};
+
+/// The `Idempotency-Key` of a request.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, ProblemResponse> {
+    let Some(value) = headers.get("idempotency-key") else {
+        let detail = "send a fresh UUID as Idempotency-Key; a retry of the same checkout sends the same one";
+        return Err(Problem::new(ProblemType::MissingIdempotencyKey).detail(detail).into());
+    };
+    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
+        let detail = "1 to 144 visible ASCII characters without '/'";
+        Problem::new(ProblemType::InvalidIdempotencyKey).detail(detail).invalid_param("Idempotency-Key", detail).into()
+    })
+}
+
+impl Shop {
+    fn verify(&self, ticket: &str) -> Result<Ticket, ProblemResponse> {
+        self.key.verify(ticket, OffsetDateTime::now_utc()).map_err(|error| {
+            tracing::warn!(%error, "a ticket was refused");
+            Problem::new(ProblemType::InvalidTicket).detail(error.to_string()).into()
+        })
+    }
+}
+
+/// Checks the session and says, signed, who it is and what is in the cart. Internal.
+pub(super) async fn ticket(State(shop): State<Shop>, headers: HeaderMap) -> Result<Response, ProblemResponse> {
+    let session = shop.known_session(&headers).await?;
+    let cart = shop.carts.read(session.shopper).await?;
+    let ticket = shop.key.sign(session.shopper, cart.version, cart.lines, OffsetDateTime::now_utc());
+    Ok(private(StatusCode::OK, &TicketResponse { ticket }))
+}
+
+/// Empties the cart that was bought, if it is still the same. Internal.
+pub(super) async fn settle(
+    State(shop): State<Shop>,
+    StrictJson(body): StrictJson<SettleCartRequest>,
+) -> Result<Response, ProblemResponse> {
+    let ticket = shop.verify(&body.ticket)?;
+    shop.carts.settle(ticket.shopper, ticket.cart_version).await?;
+    Ok(private(StatusCode::OK, &json!({})))
+}
+
+/// Buys the cart. 201: recorded; 202: accepted and not yet recorded. The same key gives the first answer.
+#[utoipa::path(post, path = orders_api::paths::CHECKOUT, request_body = CheckoutRequest,
+    params(("Idempotency-Key" = String, Header)),
+    responses((status = 201, body = Order), (status = 202, body = Order), (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn checkout(
+    State(shop): State<Shop>,
+    Context(context): Context,
+    headers: HeaderMap,
+    StrictJson(body): StrictJson<CheckoutRequest>,
+) -> Result<Response, ProblemResponse> {
+    let key = idempotency_key(&headers)?;
+    let ticket = headers.get(TICKET_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let ticket = shop.verify(ticket)?;
+    let mut problem = check_address(&body.delivery_address, Problem::new(ProblemType::InvalidRequest));
+    if body.payment_method.as_deref().is_some_and(|method| method != "none") {
+        problem = problem.invalid_param("payment_method", "this shop takes none; leave it out");
+    }
+    if !problem.invalid_params.is_empty() {
+        return Err(problem.into());
+    }
+    let checkout = Checkout::new(key, ticket, body, context);
+    // A client that hangs up does not stop a checkout in the middle.
+    let running = tokio::spawn(run(shop.runner.clone(), checkout).instrument(tracing::Span::current()));
+    let (answered, checkout) = running.await.map_err(|_| ProblemResponse::from(ProblemType::Internal))?;
+    let mut response = answer(answered, &checkout)?;
+    let leader = shop.runner.inventory.leader();
+    if let Some(address) = leader.address.and_then(|address| HeaderValue::from_str(&address).ok()) {
+        response.headers_mut().insert(inventory_api::LEADER_HEADER, address);
+        response.headers_mut().insert(inventory_api::TERM_HEADER, HeaderValue::from(leader.term));
+    }
+    Ok(response)
+}
+
+async fn run(runner: Runner, mut checkout: Checkout) -> (Answer, Checkout) {
+    let answer = runner.run(&mut checkout).await;
+    let outcome = match answer {
+        Answer::Known => "known",
+        Answer::Placed => "placed",
+        Answer::Accepted => "accepted",
+        Answer::Refused | Answer::Unpriced => "refused",
+        Answer::KeyReused | Answer::EmptyCart => "invalid",
+        Answer::Unavailable(_) => "unavailable",
+        Answer::Unknown => "unknown",
+    };
+    metrics::counter!("orders_checkouts_total", "outcome" => outcome).increment(1);
+    (answer, checkout)
+}
+
+fn answer(answer: Answer, checkout: &Checkout) -> Result<Response, ProblemResponse> {
+    let order = |status: StatusCode, of: OrderStatus| match checkout.order(of) {
+        Some(order) => Ok(private(status, &order)),
+        None => Err(ProblemResponse::from(ProblemType::Internal)),
+    };
+    let lines = || {
+        let line = |line: &inventory_api::OutcomeLine| json!({"sku": line.sku, "requested": line.requested, "available": line.available});
+        checkout.refused.iter().map(line).collect()
+    };
+    Err(match answer {
+        Answer::Known | Answer::Placed => return order(StatusCode::CREATED, OrderStatus::Placed),
+        Answer::Accepted => return order(StatusCode::ACCEPTED, OrderStatus::Accepted),
+        Answer::Refused | Answer::Unpriced => {
+            let detail = "lower the quantities or remove the lines named, and check out with a new key";
+            Problem::new(ProblemType::InsufficientStock).detail(detail).lines(lines()).into()
+        }
+        Answer::KeyReused => {
+            let detail = "this Idempotency-Key belongs to a checkout of other content; use a new one";
+            Problem::new(ProblemType::IdempotencyKeyReused).detail(detail).into()
+        }
+        Answer::EmptyCart => Problem::new(ProblemType::EmptyCart).detail("put something into the cart first").into(),
+        Answer::Unavailable(Away::Catalog) => unavailable("prices are not known now; nothing was bought"),
+        Answer::Unavailable(Away::Inventory) => unavailable("no inventory leader answers; ask again with the same key"),
+        Answer::Unavailable(Away::Database) => {
+            unavailable("the order is recorded and cannot be read now; ask again with the same key")
+        }
+        Answer::Unknown => Problem::new(ProblemType::UnknownOutcome).detail("ask again with the same Idempotency-Key").into(),
+    })
+}

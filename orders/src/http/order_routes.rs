@@ -1,0 +1,115 @@
+//! Order history, one order, and the state of a checkout.
+
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::{HeaderMap, StatusCode};
+use inventory_api::ReservationState;
+use orders_api::{CheckoutState, CheckoutStatus, Order, OrderStatus};
+use serde::Deserialize;
+use storefront_service::{Context, ProblemResponse, StrictQuery};
+use storefront_types::{CallContext, DEFAULT_PAGE_LIMIT, IdempotencyKey, MAX_PAGE_LIMIT, OrderId, Page, ProblemType, ShopperId};
+use time::OffsetDateTime;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{Shop, invalid, private, unavailable};
+use crate::checkout::{memo_of, order_id};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+type Answer = Result<Response, ProblemResponse>;
+
+impl Shop {
+    /// An order from PostgreSQL, else from the inventory where it waits for its record; with where it stands.
+    async fn find(
+        &self,
+        context: &CallContext,
+        id: OrderId,
+        shopper: ShopperId,
+    ) -> Result<(CheckoutState, Option<Order>), ProblemResponse> {
+        let recorded = self.runner.store.find(id, shopper).await;
+        if let Ok(Some(found)) = recorded {
+            return Ok((CheckoutState::Placed, Some(found.order)));
+        }
+        let reservation = self.runner.inventory.reservation(context, id.into()).await.map_err(|error| {
+            tracing::warn!(%error, "an order cannot be looked up");
+            unavailable("orders cannot be looked up now")
+        })?;
+        let Some(reservation) = reservation else {
+            return match recorded {
+                Ok(_) => Ok((CheckoutState::Rejected, None)),
+                Err(_) => Err(unavailable("orders cannot be looked up now")),
+            };
+        };
+        let memo = memo_of(&reservation).filter(|memo| memo.shopper == shopper);
+        Ok(match (reservation.state, memo) {
+            (ReservationState::Confirmed, Some(memo)) => (CheckoutState::Accepted, Some(memo.order(id, OrderStatus::Accepted))),
+            (ReservationState::Reserved, Some(_)) => (CheckoutState::Pending, None),
+            (ReservationState::Acknowledged, _) if recorded.is_err() => {
+                return Err(unavailable("orders cannot be looked up now"));
+            }
+            _ => (CheckoutState::Rejected, None),
+        })
+    }
+}
+
+/// One's own orders, newest first.
+#[utoipa::path(get, path = orders_api::paths::ORDERS, params(PageQuery), responses((status = 200, body = Page<Order>)))]
+pub(super) async fn history(State(shop): State<Shop>, headers: HeaderMap, StrictQuery(query): StrictQuery<PageQuery>) -> Answer {
+    let session = shop.known_session(&headers).await?;
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE_LIMIT);
+    if !(1..=MAX_PAGE_LIMIT).contains(&limit) {
+        return Err(invalid("limit", "between 1 and 200"));
+    }
+    let bad = || invalid("cursor", "give back the `next_cursor` of the page before");
+    let after = query.cursor.as_deref().map(|text| cursor(text).ok_or_else(bad)).transpose()?;
+    let page = shop.runner.store.history(session.shopper, after, limit).await.map_err(|error| {
+        tracing::warn!(%error, "the order history cannot be read");
+        unavailable("the order history cannot be read now")
+    })?;
+    Ok(private(StatusCode::OK, &page))
+}
+
+fn cursor(text: &str) -> Option<(OffsetDateTime, Uuid)> {
+    let (at, id) = text.split_once('.')?;
+    Some((OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?).ok()?, id.parse().ok()?))
+}
+
+/// One of one's own orders; accepted ones show before they are recorded.
+#[utoipa::path(get, path = orders_api::paths::ORDER, params(("id" = String, Path)), responses((status = 200, body = Order)))]
+pub(super) async fn one(
+    State(shop): State<Shop>,
+    Context(context): Context,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Answer {
+    let session = shop.known_session(&headers).await?;
+    let id: OrderId = id.parse().map_err(|_| invalid("id", "an order id is a UUID"))?;
+    match shop.find(&context, id, session.shopper).await? {
+        (_, Some(order)) => Ok(private(StatusCode::OK, &order)),
+        (_, None) => Err(ProblemType::NotFound.into()),
+    }
+}
+
+/// Where one's own checkout stands, for a client whose answer was lost.
+#[utoipa::path(get, path = orders_api::paths::CHECKOUT_STATE, params(("idempotency_key" = String, Path)),
+    responses((status = 200, body = CheckoutStatus)))]
+pub(super) async fn checkout_state(
+    State(shop): State<Shop>,
+    Context(context): Context,
+    headers: HeaderMap,
+    Path(key): Path<String>,
+) -> Answer {
+    let session = shop.known_session(&headers).await?;
+    let key: IdempotencyKey = key.parse().map_err(|_| ProblemResponse::from(ProblemType::InvalidIdempotencyKey))?;
+    let order_id = order_id(session.shopper, &key);
+    let (state, order) = shop.find(&context, order_id, session.shopper).await?;
+    Ok(private(StatusCode::OK, &CheckoutStatus { state, order_id, order }))
+}

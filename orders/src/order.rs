@@ -1,0 +1,5 @@
+//! Orders in PostgreSQL.
+
+mod store;
+
+pub(crate) use store::{OrderStore, Recorded};

@@ -1,0 +1,79 @@
+//! Brings every accepted order to rest: what the inventory confirmed and nobody acknowledged is recorded and acknowledged.
+
+use std::time::Duration;
+
+use inventory_api::{InventoryClient, MAX_BATCH_COMMANDS, Reservation};
+use serde::Serialize;
+use storefront_service::background_context;
+use storefront_types::{OrderId, ReservationId};
+
+use crate::{checkout::memo_of, config::ReconcileArgs, database, order::OrderStore};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Reservations of one page.
+const PAGE: u32 = 200;
+
+/// What one pass did.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Pass {
+    recorded: u64,
+    /// Confirmed reservations without an order's memo: not made by a checkout, so not ours to acknowledge.
+    foreign: u64,
+}
+
+pub(crate) async fn run(store: OrderStore, inventory: InventoryClient, older_than_ms: u64) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        match pass(&store, &inventory, older_than_ms).await {
+            Ok(done) if done.recorded > 0 => tracing::info!(recorded = done.recorded, "reconciled"),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "the reconciler tries again"),
+        }
+    }
+}
+
+async fn pass(store: &OrderStore, inventory: &InventoryClient, older_than_ms: u64) -> anyhow::Result<Pass> {
+    let context = background_context();
+    let (mut done, mut cursor) = (Pass::default(), None);
+    loop {
+        let page = inventory.unacknowledged(&context, older_than_ms, PAGE, cursor.as_deref()).await?;
+        let mut recorded: Vec<ReservationId> = Vec::new();
+        for reservation in &page.items {
+            match record(store, reservation).await? {
+                true => recorded.push(reservation.id),
+                false => done.foreign += 1,
+            }
+        }
+        done.recorded += recorded.len() as u64;
+        for ids in recorded.chunks(MAX_BATCH_COMMANDS) {
+            inventory.acknowledge(&context, ids.to_vec()).await?;
+        }
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            metrics::gauge!("orders_foreign_reservations").set(done.foreign as f64);
+            metrics::counter!("orders_reconciled_total").increment(done.recorded);
+            return Ok(done);
+        }
+    }
+}
+
+/// `false`: the memo is no order's.
+async fn record(store: &OrderStore, reservation: &Reservation) -> anyhow::Result<bool> {
+    let Some(memo) = memo_of(reservation) else {
+        tracing::debug!(id = %reservation.id, "a confirmed reservation has no order's memo");
+        return Ok(false);
+    };
+    store.record(OrderId::from(reservation.id), &memo, "reconciler").await?;
+    Ok(true)
+}
+
+/// `orders reconcile`: one pass, told as JSON.
+pub async fn run_once(args: ReconcileArgs) -> anyhow::Result<()> {
+    let sql = database::pool(&args.database_url)?;
+    database::migrate(&sql).await?;
+    let done = pass(&OrderStore { sql }, &InventoryClient::new(args.inventory), 0).await?;
+    println!("{}", serde_json::to_string(&done)?);
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! `orders serve`.
+
+use std::time::Duration;
+
+use catalog_api::CatalogClient;
+use inventory_api::InventoryClient;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use sqlx::PgPool;
+use storefront_service::{Listeners, Readiness, with_request_context};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    account::Accounts,
+    cart::Carts,
+    checkout::{Acknowledger, Runner, TicketKey},
+    config::ServeArgs,
+    database,
+    http::{self, Shop},
+    order::OrderStore,
+    reconcile,
+};
+
+/// Redis answers in a millisecond or counts as away.
+const REDIS_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Between two attempts to write carts behind, or to reach PostgreSQL for its migrations.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Serves one region until `shutdown`. Starts and serves also while PostgreSQL or Redis is away.
+pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let sql = database::pool(&args.database_url)?;
+    let redis = connect(&args.redis_url)?;
+    let inventory = InventoryClient::new(args.inventory.clone());
+    let store = OrderStore { sql: sql.clone() };
+    let carts = Carts::new(sql.clone(), redis.clone());
+    let runner = Runner {
+        store: store.clone(),
+        inventory: inventory.clone(),
+        catalog: CatalogClient::new(&args.catalog),
+        acknowledger: Acknowledger::start(inventory.clone()),
+        max_price_age: args.max_price_age(),
+    };
+    let shop = Shop {
+        accounts: Accounts { sql: sql.clone(), redis, home: args.region.clone() },
+        carts: carts.clone(),
+        runner,
+        key: TicketKey::read(&args.internal_key_file)?,
+    };
+    let readiness = Readiness::new(&["database"]);
+    let background = [
+        tokio::spawn(migrate(sql, readiness.clone())),
+        tokio::spawn(reconcile::run(store, inventory, args.reconcile_after_ms)),
+        tokio::spawn(write_behind(carts)),
+    ];
+    let app = with_request_context(http::router(shop));
+    let served = storefront_service::serve(listeners, app, readiness, shutdown).await;
+    background.iter().for_each(tokio::task::JoinHandle::abort);
+    served
+}
+
+fn connect(url: &str) -> anyhow::Result<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_response_timeout(Some(REDIS_TIMEOUT))
+        .set_connection_timeout(Some(REDIS_TIMEOUT))
+        .set_number_of_retries(0);
+    Ok(ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?)
+}
+
+/// Ready as soon as the schema is there; later outages of PostgreSQL are lived through.
+async fn migrate(sql: PgPool, readiness: Readiness) {
+    while let Err(error) = database::migrate(&sql).await {
+        tracing::info!(%error, "PostgreSQL is not there yet");
+        readiness.set("database", Err("PostgreSQL was not reached yet".to_owned()));
+        tokio::time::sleep(RETRY).await;
+    }
+    readiness.set("database", Ok(()));
+}
+
+async fn write_behind(carts: Carts) {
+    loop {
+        tokio::time::sleep(RETRY).await;
+        match carts.write_behind().await {
+            Ok(0) => {}
+            Ok(written) => tracing::info!(written, "carts were written behind"),
+            Err(error) => tracing::debug!(%error, "carts wait to be written behind"),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! `orders` as its users meet it.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
+
+mod openapi;
+mod tidy;
