@@ -1,1 +1,24 @@
+//! The launcher behind `cargo deploy`: a whole topology as real processes on this machine.
 
+pub mod bench;
+mod build;
+mod check;
+mod cli;
+mod commands;
+mod control;
+mod keeper;
+mod plan;
+mod readiness;
+mod secrets;
+mod seed;
+mod show;
+mod supervisor;
+mod topology;
+
+pub use build::Programs;
+pub use cli::{Cli, run};
+pub use control::Control;
+pub use plan::Place;
+pub use seed::seed;
+pub use supervisor::Supervisor;
+pub use topology::{Spec, SpecError};

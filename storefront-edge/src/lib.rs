@@ -1,1 +1,15 @@
+//! The edge: a shared HTTP cache in front of the catalog, a router that finds the inventory's leader, and the shop's pages.
 
+mod cache;
+mod checkout;
+mod config;
+mod follow;
+mod leader;
+mod pages;
+mod policy;
+mod serve;
+mod storefront;
+mod upstream;
+
+pub use config::{Config, RegionAddress};
+pub use serve::{openapi, run};

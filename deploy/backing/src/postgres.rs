@@ -77,7 +77,7 @@ impl Postgres {
     /// A port that takes connections may still refuse queries while the server recovers.
     fn wait_ready(&self, password: &str, log: &Path) -> Result<(), ServerError> {
         let began = Instant::now();
-        while self.sql(password, "postgres", "select 1").is_err() {
+        while Self::query(self.port, password, "select 1").is_err() {
             if began.elapsed() > READY_LIMIT {
                 return Err(ServerError::TooSlow { program: "postgres".to_owned(), log: log.to_owned() });
             }
@@ -86,10 +86,10 @@ impl Postgres {
         Ok(())
     }
 
-    /// Runs SQL as the superuser.
-    pub fn sql(&self, password: &str, database: &str, sql: &str) -> Result<String, ServerError> {
+    /// Runs SQL as the superuser of the instance on `port`; gives what psql prints.
+    pub fn query(port: u16, password: &str, sql: &str) -> Result<String, ServerError> {
         let mut command = Command::new(postgres_bin("psql"));
-        command.env("PGPASSWORD", password).args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", USER, "-d", database]);
+        command.env("PGPASSWORD", password).args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", USER, "-d", "postgres"]);
         command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]).stdin(Stdio::null());
         let output = command.output().map_err(|source| ServerError::Run { program: "psql".to_owned(), source })?;
         match output.status.success() {

@@ -1,0 +1,37 @@
+//! Building the services.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context, ensure};
+
+use crate::plan::target_directory;
+
+/// Where the built programs are.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    directory: PathBuf,
+}
+
+impl Programs {
+    /// Those that are there already, without building.
+    pub fn built(release: bool) -> Self {
+        Self { directory: target_directory().join(if release { "release" } else { "debug" }) }
+    }
+
+    pub(crate) fn path(&self, program: &str) -> PathBuf {
+        self.directory.join(program)
+    }
+}
+
+/// Builds every service with cargo's own progress; does nothing when they are up to date.
+pub(crate) fn services(release: bool) -> anyhow::Result<Programs> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.arg("build").arg("--workspace").arg("--bins").arg("--manifest-path");
+    cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+    if release {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().context("cargo cannot be run")?;
+    ensure!(status.success(), "the build failed");
+    Ok(Programs::built(release))
+}

@@ -1,0 +1,183 @@
+//! The command line of each kind of process.
+
+use std::path::PathBuf;
+
+use deploy_api::ProcessKind;
+
+use crate::{
+    plan::{Place, Ports},
+    secrets::Secrets,
+    topology::Spec,
+};
+
+/// A service as it is to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    pub(crate) name: String,
+    pub(crate) kind: ProcessKind,
+    pub(crate) region: String,
+    pub(crate) program: &'static str,
+    pub(crate) arguments: Vec<String>,
+    /// Secrets go by the environment: command lines are readable by everybody.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    pub(crate) http: String,
+    pub(crate) admin: String,
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// Addresses of one topology.
+pub(crate) struct Plan {
+    pub(crate) services: Vec<Service>,
+    pub(crate) postgres: u16,
+    /// Region and port.
+    pub(crate) redis: Vec<(String, u16)>,
+}
+
+struct Nodes<'a> {
+    spec: &'a Spec,
+    place: &'a Place,
+    secrets: &'a Secrets,
+    key: PathBuf,
+    postgres: u16,
+    catalog: (u16, u16),
+    /// For each region: client, Raft and admin port.
+    inventory: Vec<(u16, u16, u16)>,
+    orders: Vec<(u16, u16)>,
+    edges: Vec<(u16, u16)>,
+    redis: Vec<(String, u16)>,
+}
+
+fn at(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+fn texts<const N: usize>(of: [&str; N]) -> Vec<String> {
+    of.into_iter().map(str::to_owned).collect()
+}
+
+pub(crate) fn plan(place: &Place, spec: &Spec, secrets: &Secrets, key: PathBuf) -> anyhow::Result<Plan> {
+    let mut ports = Ports::load(place)?;
+    let names: Vec<&str> = spec.regions.iter().map(|region| region.name.as_str()).collect();
+    let mut edges = Vec::new();
+    for (nth, name) in (0_u16..).zip(&names) {
+        edges.push((ports.take_front(&format!("edge-{name}"), nth)?, ports.take(&format!("edge-{name}-admin"))?));
+    }
+    let (mut inventory, mut orders, mut redis) = (Vec::new(), Vec::new(), Vec::new());
+    for name in &names {
+        let mut of = |purpose: &str| ports.take(&format!("{purpose}-{name}"));
+        inventory.push((of("inventory")?, of("inventory-raft")?, of("inventory-admin")?));
+        orders.push((of("orders")?, of("orders-admin")?));
+        redis.push(((*name).to_owned(), of("redis")?));
+    }
+    let catalog = (ports.take("catalog")?, ports.take("catalog-admin")?);
+    let postgres = ports.take("postgres")?;
+    ports.save()?;
+    let nodes = Nodes { spec, place, secrets, key, postgres, catalog, inventory, orders, edges, redis };
+    let mut services = vec![nodes.catalog()];
+    for nth in 0..names.len() {
+        services.extend([nodes.inventory(nth), nodes.orders(nth), nodes.edge(nth)]);
+    }
+    Ok(Plan { services, postgres, redis: nodes.redis })
+}
+
+impl Nodes<'_> {
+    fn region(&self, nth: usize) -> &str {
+        &self.spec.regions[nth].name
+    }
+
+    /// `host:port` of each region's instance, with the region in front if wanted.
+    fn list(&self, ports: &[u16], named: bool) -> String {
+        let item = |(nth, port): (usize, &u16)| if named { format!("{}={}", self.region(nth), at(*port)) } else { at(*port) };
+        ports.iter().enumerate().map(item).collect::<Vec<_>>().join(",")
+    }
+
+    fn inventory_clients(&self) -> Vec<u16> {
+        self.inventory.iter().map(|(client, ..)| *client).collect()
+    }
+
+    fn database_url(&self, database: &str, password: &str) -> String {
+        format!("postgres://{database}:{password}@{}/{database}", at(self.postgres))
+    }
+
+    fn service(
+        &self,
+        name: String,
+        kind: ProcessKind,
+        region: &str,
+        program: &'static str,
+        (http, admin): (u16, u16),
+    ) -> Service {
+        let (http, admin) = (at(http), at(admin));
+        let arguments = texts(["--listen", &http, "--admin", &admin, "--region", region]);
+        Service {
+            name,
+            kind,
+            region: region.to_owned(),
+            program,
+            arguments,
+            environment: Vec::new(),
+            http,
+            admin,
+            data_dir: None,
+        }
+    }
+
+    fn inventory(&self, nth: usize) -> Service {
+        let region = self.region(nth);
+        let name = format!("inventory-{region}");
+        let (client, raft, admin) = self.inventory[nth];
+        let peer = |(nth, (client, raft, _)): (usize, &(u16, u16, u16))| {
+            format!("{}={}@{}@{}", nth + 1, self.region(nth), at(*client), at(*raft))
+        };
+        let peers: Vec<String> = self.inventory.iter().enumerate().map(peer).collect();
+        let data = self.place.data_of(&name);
+        let mut service = self.service(name, ProcessKind::Inventory, region, "inventory-raft", (client, admin));
+        let (id, timing) = ((nth + 1).to_string(), &self.spec.inventory);
+        service.arguments.extend(texts([
+            "--node-id",
+            &id,
+            "--raft-listen",
+            &at(raft),
+            "--peers",
+            &peers.join(","),
+            "--bootstrap",
+        ]));
+        service.arguments.extend(texts(["--data-dir", &data.to_string_lossy(), "--cluster-id", &self.place.name]));
+        let (heartbeat, election) = (timing.heartbeat_ms.to_string(), timing.election_ms.to_string());
+        service.arguments.extend(texts(["--heartbeat-ms", &heartbeat, "--election-ms", &election]));
+        Service { data_dir: Some(data), ..service }
+    }
+
+    fn catalog(&self) -> Service {
+        let region = self.region(0);
+        let mut service = self.service("catalog".to_owned(), ProcessKind::Catalog, region, "catalog", self.catalog);
+        service.arguments.insert(0, "serve".to_owned());
+        service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), false)]));
+        service.environment.push(("DATABASE_URL", self.database_url("catalog", &self.secrets.catalog)));
+        service
+    }
+
+    fn orders(&self, nth: usize) -> Service {
+        let region = self.region(nth);
+        let mut service = self.service(format!("orders-{region}"), ProcessKind::Orders, region, "orders", self.orders[nth]);
+        service.arguments.insert(0, "serve".to_owned());
+        let redis = format!("redis://{}", at(self.redis[nth].1));
+        // The region's own node first: it is asked before the others.
+        let mut inventory = self.inventory_clients();
+        inventory.rotate_left(nth);
+        let inventory: Vec<String> = inventory.into_iter().map(at).collect();
+        service.arguments.extend(texts(["--inventory", &inventory.join(","), "--catalog", &at(self.catalog.0)]));
+        service.arguments.extend(texts(["--redis-url", &redis, "--internal-key-file", &self.key.to_string_lossy()]));
+        service.environment.push(("DATABASE_URL", self.database_url("orders", &self.secrets.orders)));
+        service
+    }
+
+    fn edge(&self, nth: usize) -> Service {
+        let region = self.region(nth);
+        let mut service = self.service(format!("edge-{region}"), ProcessKind::Edge, region, "storefront-edge", self.edges[nth]);
+        let orders: Vec<u16> = self.orders.iter().map(|(http, _)| *http).collect();
+        service.arguments.extend(texts(["--catalog", &at(self.catalog.0), "--orders", &self.list(&orders, true)]));
+        service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), true)]));
+        service
+    }
+}

@@ -1,0 +1,319 @@
+//! Starts a topology, keeps its processes, answers the control port, stops everything.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use backing_servers::{Postgres, ensure_installed};
+use deploy_api::{Process, ProcessKind, Topology};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    build::Programs,
+    commands::{self, Plan, Service},
+    control,
+    keeper::{Keeper, Kind},
+    plan::Place,
+    secrets::Secrets,
+    topology::Spec,
+};
+
+/// Longest wait for a detached topology: a first start imports a catalog.
+const DETACHED_LIMIT: Duration = Duration::from_secs(180);
+
+const POLL: Duration = Duration::from_millis(50);
+
+struct Kept {
+    process: Process,
+    keeper: Keeper,
+}
+
+struct Inner {
+    place: Place,
+    secrets: Secrets,
+    kept: BTreeMap<String, Kept>,
+    /// In the order of `status`.
+    order: Vec<String>,
+    databases: BTreeMap<String, String>,
+    programs: Programs,
+    locations: Vec<String>,
+    stopping: AtomicBool,
+    /// One change of a process at a time.
+    changing: Mutex<()>,
+}
+
+/// A running topology. Its processes end with it.
+#[derive(Clone)]
+pub struct Supervisor(Arc<Inner>);
+
+impl Supervisor {
+    /// Starts every process, in parallel, and returns when all are ready.
+    pub fn start(place: Place, spec: &Spec, programs: Programs) -> anyhow::Result<Self> {
+        ensure_installed(|text| eprintln!("{text}"))?;
+        place.make()?;
+        if control::Control::connect(&place).is_ok() {
+            bail!(
+                "{:?} is up already; `cargo deploy down --name {}` stops it, --name starts another one",
+                place.name,
+                place.name
+            );
+        }
+        let secrets = Secrets::load_or_make(&place.data_of(""))?;
+        let key = Secrets::ticket_key(&place.data_of(""))?;
+        let plan = commands::plan(&place, spec, &secrets, key)?;
+        let inner = keepers(place, spec, secrets, plan, programs)?;
+        let supervisor = Self(Arc::new(inner));
+        supervisor.start_all()?;
+        supervisor.write_topology()?;
+        control::listen(supervisor.clone())?;
+        Ok(supervisor)
+    }
+
+    fn start_all(&self) -> anyhow::Result<()> {
+        let progress = ProgressBar::new(self.0.order.len() as u64);
+        progress.set_style(ProgressStyle::with_template("{spinner} {msg:24} {pos}/{len} {bar:30}")?);
+        progress.set_message("starting");
+        progress.enable_steady_tick(Duration::from_millis(100));
+        let needs_database = |kind| matches!(kind, ProcessKind::Catalog | ProcessKind::Orders);
+        let (late, early): (Vec<&String>, Vec<&String>) =
+            self.0.order.iter().partition(|name| needs_database(self.0.kept[*name].process.kind));
+        let start = |name: &String| (name.clone(), self.0.kept[name].keeper.start());
+        let mut waiting: Vec<(String, mpsc::Receiver<Result<(), String>>)> = early.into_iter().map(start).collect();
+        let postgres = waiting.iter().position(|(name, _)| name == "postgres").context("no PostgreSQL in the plan")?;
+        let (_, started) = waiting.remove(postgres);
+        started.recv()?.map_err(|error| anyhow::anyhow!("postgres: {error}"))?;
+        progress.inc(1);
+        self.make_databases()?;
+        waiting.extend(late.into_iter().map(start));
+        for (name, started) in waiting {
+            progress.set_message(format!("waiting for {name}"));
+            started.recv()?.map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+            progress.inc(1);
+        }
+        progress.finish_and_clear();
+        Ok(())
+    }
+
+    /// A role and a database of its own for each service.
+    fn make_databases(&self) -> anyhow::Result<()> {
+        let secrets = &self.0.secrets;
+        let port =
+            self.0.kept["postgres"].process.http.rsplit(':').next().and_then(|port| port.parse().ok()).context("no port")?;
+        for (name, password) in [("catalog", &secrets.catalog), ("orders", &secrets.orders)] {
+            let known = Postgres::query(port, &secrets.postgres, &format!("select 1 from pg_database where datname = '{name}'"))?;
+            if known.is_empty() {
+                Postgres::query(port, &secrets.postgres, &format!("create role {name} login password '{password}'"))?;
+                Postgres::query(port, &secrets.postgres, &format!("create database {name} owner {name}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What runs where, now.
+    pub fn topology(&self) -> Topology {
+        let process = |name: &String| {
+            let kept = &self.0.kept[name];
+            Process { pid: kept.keeper.pid(), ..kept.process.clone() }
+        };
+        Topology {
+            name: self.0.place.name.clone(),
+            supervisor_pid: std::process::id(),
+            processes: self.0.order.iter().map(process).collect(),
+            links: Vec::new(),
+            databases: self.0.databases.clone(),
+        }
+    }
+
+    fn write_topology(&self) -> anyhow::Result<()> {
+        let file = self.0.place.topology_file();
+        let temporary = file.with_extension("tmp");
+        crate::secrets::write_private(&temporary, &serde_json::to_vec_pretty(&self.topology())?)?;
+        fs::rename(&temporary, &file).with_context(|| file.display().to_string())
+    }
+
+    fn kept(&self, name: &str) -> anyhow::Result<&Kept> {
+        let known = || self.0.order.join(", ");
+        self.0.kept.get(name).with_context(|| format!("there is no process {name:?}; there are {}", known()))
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self, name: &str) -> anyhow::Result<()> {
+        let _one = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.kept(name)?.keeper.kill().map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        self.write_topology()
+    }
+
+    /// Starts a process that does not run, and waits until it is ready.
+    pub fn start_process(&self, name: &str) -> anyhow::Result<()> {
+        let _one = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.kept(name)?.keeper.start().recv()?.map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        self.write_topology()
+    }
+
+    /// Stops everything in the order in which nothing is missed: edges, services, inventory, then the servers they need.
+    pub fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Release);
+        let waves: [&[ProcessKind]; 4] = [
+            &[ProcessKind::Edge],
+            &[ProcessKind::Orders, ProcessKind::Catalog],
+            &[ProcessKind::Inventory],
+            &[ProcessKind::Postgres, ProcessKind::Redis],
+        ];
+        for wave in waves {
+            let of_wave = self.0.kept.values().filter(|kept| wave.contains(&kept.process.kind));
+            let stopping: Vec<_> = of_wave.map(|kept| kept.keeper.stop()).collect();
+            for stopped in stopping {
+                let _ = stopped.recv();
+            }
+        }
+        let _ = fs::remove_file(self.0.place.control_file());
+        let _ = self.write_topology();
+    }
+
+    pub(crate) fn ask_to_stop(&self) {
+        self.0.stopping.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.0.place
+    }
+
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.0.programs
+    }
+
+    /// Stock locations, one for each region.
+    pub(crate) fn locations(&self) -> &[String] {
+        &self.0.locations
+    }
+
+    pub(crate) fn front_door(&self) -> String {
+        crate::show::front_door(&self.topology())
+    }
+
+    /// Lets the control port say that the topology is ready for its users.
+    pub(crate) fn announce_ready(&self) -> anyhow::Result<()> {
+        control::announce(&self.0.place)
+    }
+}
+
+fn keepers(place: Place, spec: &Spec, secrets: Secrets, plan: Plan, programs: Programs) -> anyhow::Result<Inner> {
+    let (mut kept, mut order) = (BTreeMap::new(), Vec::new());
+    let mut add = |process: Process, kind: Kind| -> anyhow::Result<()> {
+        let keeper = Keeper::new(&process.name, kind, place.log_of(&process.name))?;
+        order.push(process.name.clone());
+        kept.insert(process.name.clone(), Kept { process, keeper });
+        Ok(())
+    };
+    let server = |name: &str, kind, region: &str, port: u16, data: &PathBuf| Process {
+        name: name.to_owned(),
+        kind,
+        region: region.to_owned(),
+        pid: None,
+        http: format!("127.0.0.1:{port}"),
+        admin: None,
+        data_dir: Some(data.clone()),
+    };
+    let data = place.postgres_data();
+    let first = &spec.regions[0].name;
+    let kind = Kind::Postgres { directory: data.clone(), port: plan.postgres, password: secrets.postgres.clone() };
+    add(server("postgres", ProcessKind::Postgres, first, plan.postgres, &data), kind)?;
+    for (region, port) in plan.redis {
+        let name = format!("redis-{region}");
+        let data = place.data_of(&name);
+        add(server(&name, ProcessKind::Redis, &region, port, &data), Kind::Redis { directory: data.clone(), port })?;
+    }
+    for service in plan.services {
+        add(process_of(&service), Kind::Service(Box::new(service), programs.clone()))?;
+    }
+    let url = |name: &str, password: &str| {
+        (name.to_owned(), format!("postgres://{name}:{password}@127.0.0.1:{}/{name}", plan.postgres))
+    };
+    let databases = BTreeMap::from([url("catalog", &secrets.catalog), url("orders", &secrets.orders)]);
+    let locations = spec.regions.iter().map(|region| region.location.clone()).collect();
+    let (stopping, changing) = (AtomicBool::new(false), Mutex::new(()));
+    Ok(Inner { place, secrets, kept, order, databases, programs, locations, stopping, changing })
+}
+
+fn process_of(service: &Service) -> Process {
+    Process {
+        name: service.name.clone(),
+        kind: service.kind,
+        region: service.region.clone(),
+        pid: None,
+        http: service.http.clone(),
+        admin: Some(service.admin.clone()),
+        data_dir: service.data_dir.clone(),
+    }
+}
+
+/// Blocks until Ctrl-C, SIGTERM, or `cargo deploy down`.
+pub(crate) fn wait_for_stop(supervisor: &Supervisor) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime
+        .block_on(async {
+            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+            let mut look = tokio::time::interval(POLL);
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return Ok(()),
+                    interrupted = tokio::signal::ctrl_c() => return interrupted,
+                    _ = look.tick() => {
+                        if supervisor.0.stopping.load(Ordering::Acquire) {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        })
+        .map_err(|error: io::Error| error.into())
+}
+
+/// Starts this program again in the background with the same arguments, and waits until its topology is ready.
+pub(crate) fn spawn_detached(place: &Place, arguments: &[String]) -> anyhow::Result<Topology> {
+    place.make()?;
+    if control::Control::connect(place).is_ok() {
+        bail!("{:?} is up already", place.name);
+    }
+    let log = place.log_of("supervisor");
+    let output = fs::File::create(&log)?;
+    let mut command = Command::new("setsid");
+    command.arg(std::env::current_exe()?).arg("supervise").args(arguments.iter().filter(|argument| *argument != "--detach"));
+    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    let mut child = command.spawn().context("setsid cannot be run")?;
+    let progress = ProgressBar::new_spinner().with_message("starting in the background");
+    progress.enable_steady_tick(Duration::from_millis(100));
+    let began = Instant::now();
+    loop {
+        if let Some(topology) =
+            control::Control::connect(place).ok().filter(control::Control::is_ready).and_then(|c| c.status().ok())
+        {
+            progress.finish_and_clear();
+            return Ok(topology);
+        }
+        if let Some(status) = child.try_wait()? {
+            progress.finish_and_clear();
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            bail!("the supervisor ended with {status}: {}", said.trim().lines().last().unwrap_or("it said nothing"));
+        }
+        if began.elapsed() > DETACHED_LIMIT {
+            bail!("not ready after {DETACHED_LIMIT:?}; see {}", log.display());
+        }
+        thread::sleep(POLL);
+    }
+}

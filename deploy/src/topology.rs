@@ -1,0 +1,83 @@
+//! Topology files.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+const THREE_REGIONS: &str = include_str!("../topologies/three-regions.toml");
+
+/// Regions and timings of a topology.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub(crate) inventory: Timing,
+    #[serde(rename = "region")]
+    pub(crate) regions: Vec<RegionSpec>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Timing {
+    pub(crate) heartbeat_ms: u64,
+    pub(crate) election_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegionSpec {
+    pub(crate) name: String,
+    /// Its stock location.
+    pub(crate) location: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SpecError {
+    #[error("cannot read {path}: {source}")]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{path} is no topology: {message}")]
+    Malformed { path: PathBuf, message: String },
+}
+
+impl Spec {
+    /// The file's topology, or three regions.
+    pub fn read(path: Option<&Path>) -> Result<Self, SpecError> {
+        match path {
+            None => Self::parse(THREE_REGIONS, Path::new("three-regions.toml")),
+            Some(path) => {
+                let unreadable = |source| SpecError::Unreadable { path: path.to_owned(), source };
+                Self::parse(&std::fs::read_to_string(path).map_err(unreadable)?, path)
+            }
+        }
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
+        let malformed = |message: String| SpecError::Malformed { path: path.to_owned(), message };
+        let spec: Self = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
+        let names: std::collections::BTreeSet<_> = spec.regions.iter().map(|region| &region.name).collect();
+        if names.len() != spec.regions.len() || ![1, 3, 5].contains(&names.len()) {
+            return Err(malformed("1, 3 or 5 regions of different names are needed, one voter in each".to_owned()));
+        }
+        let plain =
+            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if let Some(region) = spec.regions.iter().find(|region| !plain(&region.name) || !plain(&region.location)) {
+            return Err(malformed(format!("{:?}: names have lower-case letters, digits and '-'", region.name)));
+        }
+        if spec.inventory.election_ms < 3 * spec.inventory.heartbeat_ms {
+            return Err(malformed("election_ms must be at least three times heartbeat_ms".to_owned()));
+        }
+        Ok(spec)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_topology_is_good_and_bad_ones_say_where() {
+        assert_eq!(Spec::read(None).unwrap().regions.len(), 3);
+        let refused = |text: &str| Spec::parse(text, Path::new("x.toml")).unwrap_err().to_string();
+        assert!(refused("[inventory]\nheartbeat_ms = 1\nelection_ms = 9\nspeed = 3\n").contains("line 4"));
+        assert!(refused("region = []\n[inventory]\nheartbeat_ms = 1\nelection_ms = 9\n").contains("1, 3 or 5 regions"));
+    }
+}

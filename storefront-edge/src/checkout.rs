@@ -1,0 +1,131 @@
+//! A checkout across regions: the ticket at home, the purchase beside the leader, the cart settled at home.
+//!
+//! Every attempt carries the same idempotency key, so any of them may be repeated anywhere. The work goes on when the client hangs up.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use orders_api::{SettleCartRequest, TICKET_HEADER, TicketResponse, paths};
+use storefront_types::{CallContext, IdempotencyKey, Problem, ProblemType};
+use tracing::Instrument;
+
+use crate::{
+    storefront::Storefront,
+    upstream::{Answer, UpstreamError},
+};
+
+/// Over all attempts: several elections fit into it.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// One attempt: `orders` itself waits up to 5 s for a leader, and 1.5 s for PostgreSQL twice.
+const ATTEMPT: Duration = Duration::from_secs(9);
+
+/// Between two attempts, doubled up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(800);
+
+/// Settling is a courtesy: a cart that is not emptied shows again, and cannot be bought twice with one key.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// Checks what can be checked here, then runs the checkout to its end.
+pub(crate) async fn checkout(shop: Arc<Storefront>, context: CallContext, headers: HeaderMap, body: Bytes) -> Result<Answer, Problem> {
+    check_key(&headers)?;
+    let work = run(shop, context, headers, body).instrument(tracing::Span::current());
+    let answered = tokio::spawn(work).await.unwrap_or_else(|_| Err(Problem::new(ProblemType::Internal)));
+    let outcome = answered.as_ref().map_or_else(|problem| problem.status, |answer| answer.status.as_u16());
+    metrics::counter!("edge_checkouts_total", "status" => outcome.to_string()).increment(1);
+    answered
+}
+
+fn check_key(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get("idempotency-key") else {
+        let detail = "send a fresh UUID as Idempotency-Key; a retry of the same checkout sends the same one";
+        return Err(Problem::new(ProblemType::MissingIdempotencyKey).detail(detail));
+    };
+    match value.to_str().map(str::parse::<IdempotencyKey>) {
+        Ok(Ok(_)) => Ok(()),
+        _ => {
+            let detail = "1 to 144 visible ASCII characters without '/'";
+            Err(Problem::new(ProblemType::InvalidIdempotencyKey).detail(detail).invalid_param("Idempotency-Key", detail))
+        }
+    }
+}
+
+async fn run(shop: Arc<Storefront>, context: CallContext, mut headers: HeaderMap, body: Bytes) -> Result<Answer, Problem> {
+    let ticket = match ticket(&shop, &context, &headers).await? {
+        Ok(ticket) => ticket,
+        Err(refused) => return Ok(refused),
+    };
+    let value = HeaderValue::from_str(&ticket).map_err(|_| Problem::new(ProblemType::BadGateway))?;
+    headers.insert(TICKET_HEADER, value);
+    let answer = purchase(&shop, &context, &headers, body).await?;
+    if matches!(answer.status, StatusCode::CREATED | StatusCode::ACCEPTED) {
+        settle(&shop, &context, &headers, ticket).await;
+    }
+    Ok(answer)
+}
+
+/// The ticket, or the answer by which home refused it.
+async fn ticket(shop: &Storefront, context: &CallContext, headers: &HeaderMap) -> Result<Result<String, Answer>, Problem> {
+    let answer = shop.at_home(context, (Method::POST, paths::TICKET), headers, Bytes::new()).await?;
+    if !answer.status.is_success() {
+        return Ok(Err(answer));
+    }
+    match serde_json::from_slice::<TicketResponse>(&answer.body) {
+        Ok(found) => Ok(Ok(found.ticket)),
+        Err(_) => Err(Problem::new(ProblemType::BadGateway).detail("orders gave no ticket")),
+    }
+}
+
+/// Asks the `orders` beside the leader, then the others, until one gives a final answer or the deadline is over.
+async fn purchase(shop: &Storefront, context: &CallContext, headers: &HeaderMap, body: Bytes) -> Result<Answer, Problem> {
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    let mut last: Option<Answer> = None;
+    let mut perhaps = false;
+    for attempt in 0_usize.. {
+        let leader = shop.leader.region();
+        let instances = shop.orders_from(leader.as_ref());
+        let address = instances.get(attempt % instances.len().max(1)).copied().unwrap_or_default();
+        let left = DEADLINE.saturating_sub(began.elapsed());
+        let target = (Method::POST, paths::CHECKOUT);
+        match shop.upstream.call(context, address, target, headers, body.clone(), left.min(ATTEMPT)).await {
+            Ok(answer) => {
+                shop.take_hint(&answer.headers);
+                if !matches!(answer.status.as_u16(), 429 | 500..) {
+                    return Ok(answer);
+                }
+                perhaps |= answer.status != StatusCode::SERVICE_UNAVAILABLE;
+                last = Some(answer);
+            }
+            Err(error) => {
+                perhaps |= matches!(error, UpstreamError::NoAnswer { .. });
+                tracing::info!(%error, attempt, "a checkout is tried again with the same key");
+            }
+        }
+        if began.elapsed() + pause >= DEADLINE {
+            break;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    match last {
+        Some(answer) => Ok(answer),
+        None if perhaps => Err(Problem::new(ProblemType::UnknownOutcome).detail("ask again with the same Idempotency-Key")),
+        None => Err(Problem::new(ProblemType::Unavailable).detail("no region takes checkouts now; ask again with the same Idempotency-Key")),
+    }
+}
+
+async fn settle(shop: &Storefront, context: &CallContext, headers: &HeaderMap, ticket: String) {
+    let body = serde_json::to_vec(&SettleCartRequest { ticket }).unwrap_or_default();
+    let mut headers = headers.clone();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let settled = shop.at_home(context, (Method::POST, paths::SETTLE_CART), &headers, body.into());
+    match tokio::time::timeout(SETTLE, settled).await {
+        Ok(Ok(answer)) if answer.status.is_success() => {}
+        _ => tracing::warn!("a bought cart was not emptied"),
+    }
+}

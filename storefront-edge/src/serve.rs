@@ -1,0 +1,111 @@
+//! Routes: what is public, and where it goes.
+
+mod api_routes;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use catalog_api::paths as catalog_paths;
+use http::{HeaderValue, header};
+use orders_api::paths;
+use storefront_service::{Listeners, ProblemResponse, Readiness, with_request_context};
+use storefront_types::{Problem, ProblemType, Region};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cache::{Cache, Collapse},
+    config::Config,
+    follow,
+    leader::{self, LeaderView},
+    pages,
+    storefront::Storefront,
+    upstream::Upstream,
+};
+
+/// Serves until `shutdown`.
+pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let shop = Arc::new(Storefront {
+        region: config.region.clone(),
+        upstream: Upstream::new(),
+        catalog: config.catalog.clone(),
+        orders: config.orders.clone(),
+        leader: Arc::new(LeaderView::new(config.inventory.clone())),
+        cache: Cache::new(config.cache_bytes),
+        collapse: Collapse::default(),
+    });
+    let readiness = Readiness::new(&["catalog"]);
+    let background = [tokio::spawn(follow::follow(shop.clone(), readiness.clone())), tokio::spawn(leader::probe(shop.leader.clone()))];
+    let app = router(shop, &config);
+    let served = storefront_service::serve(listeners, app, readiness, shutdown).await;
+    background.iter().for_each(tokio::task::JoinHandle::abort);
+    served
+}
+
+fn router(shop: Arc<Storefront>, config: &Config) -> Router {
+    let api = Router::new()
+        .route(catalog_paths::PRODUCTS, get(api_routes::catalog))
+        .route(catalog_paths::PRODUCT, get(api_routes::catalog))
+        .route(catalog_paths::CATEGORIES, get(api_routes::catalog))
+        .route(catalog_paths::IMAGE, get(api_routes::catalog))
+        .route(paths::REGISTER, post(api_routes::orders))
+        .route(paths::CART, get(api_routes::orders))
+        .route(paths::CART_ADD, post(api_routes::orders))
+        .route(paths::CART_UPDATE, post(api_routes::orders))
+        .route(paths::CART_REMOVE, post(api_routes::orders))
+        .route(paths::CHECKOUT, post(api_routes::checkout))
+        .route(paths::CHECKOUT_STATE, get(api_routes::orders))
+        .route(paths::ORDERS, get(api_routes::orders))
+        .route(paths::ORDER, get(api_routes::orders))
+        .route("/openapi.json", get(|| async { Json(openapi()) }))
+        .merge(pages::router())
+        .with_state(shop);
+    let gate = Gate { region: config.region.clone(), places: Arc::new(Semaphore::new(config.max_requests)) };
+    with_request_context(api).layer(middleware::from_fn_with_state(gate, guard))
+}
+
+#[derive(Clone)]
+struct Gate {
+    region: Region,
+    places: Arc<Semaphore>,
+}
+
+/// Bounds what is under way, and says on every answer which edge gave it.
+async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let Ok(_place) = gate.places.try_acquire() else {
+        metrics::counter!("edge_shed_total").increment(1);
+        return ProblemResponse(Problem::new(ProblemType::Unavailable).detail("this edge is full; come back in a second")).into_response();
+    };
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if let Ok(region) = HeaderValue::from_str(gate.region.as_str()) {
+        headers.insert("x-edge-region", region);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The OpenAPI 3.1 document of the public API: what the catalog and `orders` document, less what is internal.
+pub fn openapi() -> serde_json::Value {
+    let parts = [include_str!("../../catalog/openapi.json"), include_str!("../../orders/openapi.json")];
+    let mut merged = serde_json::json!({
+        "openapi": "3.1.0",
+        "info": {"title": "Storefront", "description": "The public API, at any edge.", "version": env!("CARGO_PKG_VERSION")},
+        "paths": {}, "components": {"schemas": {}}
+    });
+    let internal = [catalog_paths::PRICES, catalog_paths::CHANGES];
+    for part in parts {
+        let Ok(part) = serde_json::from_str::<serde_json::Value>(part) else { continue };
+        for (section, under) in [("/paths", &part["paths"]), ("/components/schemas", &part["components"]["schemas"])] {
+            let (Some(into), Some(from)) = (merged.pointer_mut(section).and_then(|v| v.as_object_mut()), under.as_object()) else { continue };
+            into.extend(from.iter().filter(|(name, _)| !internal.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())));
+        }
+    }
+    merged
+}
