@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError, mpsc},
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -37,7 +37,6 @@ enum Order {
 pub(crate) struct Keeper {
     orders: mpsc::Sender<Order>,
     pid: Arc<Mutex<Option<u32>>>,
-    thread: JoinHandle<()>,
 }
 
 impl Keeper {
@@ -45,8 +44,8 @@ impl Keeper {
         let (orders, received) = mpsc::channel();
         let pid = Arc::new(Mutex::new(None));
         let shared = pid.clone();
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || keep(&kind, &log, &shared, &received))?;
-        Ok(Self { orders, pid, thread })
+        thread::Builder::new().name(name.to_owned()).spawn(move || keep(&kind, &log, &shared, &received))?;
+        Ok(Self { orders, pid })
     }
 
     /// Of the running process.
@@ -76,11 +75,6 @@ impl Keeper {
     /// Asks the process to end, and ends it after a while.
     pub(crate) fn stop(&self) -> mpsc::Receiver<Result<(), String>> {
         self.order(Order::Stop)
-    }
-
-    pub(crate) fn finish(self) {
-        drop(self.orders);
-        let _ = self.thread.join();
     }
 }
 

@@ -59,10 +59,6 @@ impl Place {
         self.root.join("control.json")
     }
 
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     pub(crate) fn data_of(&self, process: &str) -> PathBuf {
         self.data.join(process)
     }

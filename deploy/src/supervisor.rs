@@ -293,7 +293,7 @@ pub(crate) fn spawn_detached(place: &Place, arguments: &[String]) -> anyhow::Res
     let log = place.log_of("supervisor");
     let output = fs::File::create(&log)?;
     let mut command = Command::new("setsid");
-    command.arg(std::env::current_exe()?).arg("supervise").args(arguments.iter().filter(|argument| *argument != "--detach"));
+    command.arg(own_program()?).arg("supervise").args(arguments.iter().filter(|argument| *argument != "--detach"));
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
     let mut child = command.spawn().context("setsid cannot be run")?;
     let progress = ProgressBar::new_spinner().with_message("starting in the background");
@@ -316,4 +316,10 @@ pub(crate) fn spawn_detached(place: &Place, arguments: &[String]) -> anyhow::Res
         }
         thread::sleep(POLL);
     }
+}
+
+/// This program's file; after a rebuild under a running program, the new one in its place.
+fn own_program() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    Ok(path.to_string_lossy().strip_suffix(" (deleted)").map_or_else(|| path.clone(), PathBuf::from))
 }
