@@ -71,7 +71,7 @@ async fn a_later_import_changes_prices_and_publishes_a_purge() {
     let mut feed = client.changes(&context, None).await.unwrap();
     assert!(matches!(feed.next().await.unwrap().unwrap(), CatalogChange::Reset { .. }));
     let sku = Sku::parse("LAMP-1").unwrap();
-    assert_eq!(client.prices(&context, &[sku.clone()]).await.unwrap().quotes[0].unit_price.amount(), 5999);
+    assert_eq!(client.prices(&context, std::slice::from_ref(&sku)).await.unwrap().quotes[0].unit_price.amount(), 5999);
     let folder = tempfile::tempdir().unwrap();
     let dearer = folder.path().join("dearer.csv");
     std::fs::write(&dearer, std::fs::read_to_string(fixture()).unwrap().replace("59.99", "61")).unwrap();

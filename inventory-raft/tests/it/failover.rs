@@ -164,7 +164,7 @@ async fn the_watch_tells_every_change_and_resumes() {
     receive(&client, "pen", 2).await;
     let token = loop {
         match stream.next().await.unwrap().unwrap() {
-            StockChange::Stock { token, available, .. } if available == 3 => break token,
+            StockChange::Stock { token, available: 3, .. } => break token,
             StockChange::Compacted { .. } => panic!("compacted"),
             _ => {}
         }

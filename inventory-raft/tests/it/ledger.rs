@@ -94,13 +94,15 @@ fn check_invariants(state: &Inventory) {
     }
 }
 
+type Units = Vec<(Sku, LocationId, i128)>;
+
 /// Knows only numbers: on-hand and held units, what was asked under which id, and where each reservation stands.
 #[derive(Default)]
 struct Model {
     on_hand: HashMap<(Sku, LocationId), i128>,
     held: HashMap<(Sku, LocationId), i128>,
     known: HashMap<Uuid, (String, Code, u64)>,
-    reservations: HashMap<Uuid, (State, Vec<(Sku, LocationId, i128)>, u64)>,
+    reservations: HashMap<Uuid, (State, Units, u64)>,
     settled: HashMap<Uuid, u64>,
 }
 
