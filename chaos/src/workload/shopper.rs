@@ -1,0 +1,80 @@
+//! One shopper: registers, fills a cart, checks out, and asks again until the answer is known.
+
+use std::time::Duration;
+
+use orders_api::{Order, RegisterResponse, paths};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::check::Heard;
+
+/// Longest wait for one answer; an edge gives up before.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A step that every shopper must get done.
+#[derive(Debug, thiserror::Error)]
+pub enum ShopperError {
+    #[error("{edge} did not answer: {source}")]
+    NoAnswer { edge: String, source: reqwest::Error },
+    #[error("{edge}{path} answered {status}: {body}")]
+    Refused { edge: String, path: &'static str, status: u16, body: String },
+}
+
+#[derive(Clone, Debug)]
+pub struct Shopper {
+    http: reqwest::Client,
+    token: String,
+}
+
+impl Shopper {
+    /// Registers at an edge (`host:port`) with an address of its own.
+    pub async fn register(http: reqwest::Client, edge: &str) -> Result<Self, ShopperError> {
+        let mut shopper = Self { http, token: String::new() };
+        let email = format!("{}@shopper.example", Uuid::new_v4().simple());
+        let body = json!({"email": email, "phone_number": "+4930123456"});
+        let answer = shopper.post(edge, paths::REGISTER, &body).await?;
+        let registered: RegisterResponse =
+            answer.json().await.map_err(|source| ShopperError::NoAnswer { edge: edge.to_owned(), source })?;
+        shopper.token = registered.session_token;
+        Ok(shopper)
+    }
+
+    pub async fn add(&self, edge: &str, sku: &str, quantity: u32) -> Result<(), ShopperError> {
+        self.post(edge, paths::CART_ADD, &json!({"sku": sku, "quantity": quantity})).await.map(drop)
+    }
+
+    async fn post(&self, edge: &str, path: &'static str, body: &Value) -> Result<reqwest::Response, ShopperError> {
+        let request = self.http.post(format!("http://{edge}{path}")).bearer_auth(&self.token).json(body).timeout(TIMEOUT);
+        let answer = request.send().await.map_err(|source| ShopperError::NoAnswer { edge: edge.to_owned(), source })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let body = answer.text().await.unwrap_or_default();
+        Err(ShopperError::Refused { edge: edge.to_owned(), path, status: status.as_u16(), body })
+    }
+
+    /// Checks out once under a key.
+    pub async fn check_out(&self, edge: &str, key: &str) -> Heard {
+        let address = json!({"name": "Ada", "line1": "1 Main St", "city": "Berlin", "postal_code": "10115", "country": "DE"});
+        let request = self.http.post(format!("http://{edge}{}", paths::CHECKOUT)).bearer_auth(&self.token);
+        let request = request.header("idempotency-key", key).json(&json!({"delivery_address": address})).timeout(TIMEOUT);
+        let Ok(answer) = request.send().await else { return Heard::Unknown };
+        match answer.status().as_u16() {
+            201 | 202 => answer.json::<Order>().await.map_or(Heard::Unknown, |order| Heard::Accepted(order.id.uuid())),
+            409 => Heard::SoldOut,
+            _ => Heard::Unknown,
+        }
+    }
+
+    /// Checks out over one edge after the other, under one key, until the answer decides; at most `attempts` times.
+    pub async fn check_out_until_known(&self, edges: &[String], first: usize, key: &str, attempts: usize) -> Heard {
+        for attempt in 0..attempts {
+            let heard = self.check_out(&edges[(first + attempt) % edges.len()], key).await;
+            if heard != Heard::Unknown {
+                return heard;
+            }
+        }
+        Heard::Unknown
+    }
+}

@@ -1,0 +1,8 @@
+//! The whole system as its users meet it.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
+
+mod flash_sale;
+mod launcher;
+mod running;
+mod tidy;

@@ -1,0 +1,92 @@
+//! A topology of the test's own, from the programs that are built already.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use deploy::{Place, Programs, Spec, Supervisor, seed};
+use deploy_api::{ProcessKind, Topology};
+
+pub(crate) struct Running {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) place: Place,
+    _folder: tempfile::TempDir,
+}
+
+/// A product with no stock of its own but what the test receives.
+pub(crate) const SALE_CSV: &str = "Handle,Title,Type,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price\n\
+    sale,Sale Lamp,Home > Lighting,Title,Default Title,SALE-1,0,19.99\n\
+    calm,Calm Lamp,Home > Lighting,Title,Default Title,CALM-1,30,9.50\n";
+
+impl Running {
+    /// Starts in a blocking thread, because starting waits on processes.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let csv = folder.path().join("sale.csv");
+        std::fs::write(&csv, SALE_CSV).unwrap();
+        let name = format!("test-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+        let place = Place::of(&name).unwrap().with_any_ports();
+        let at = place.clone();
+        let start = move || {
+            let supervisor = Supervisor::start(at, &Spec::read(None).unwrap(), Programs::built(false)).unwrap();
+            seed(&supervisor, &[csv]).unwrap();
+            supervisor
+        };
+        let supervisor = tokio::task::spawn_blocking(start).await.unwrap();
+        Self { supervisor, place, _folder: folder }
+    }
+
+    pub(crate) fn topology(&self) -> Topology {
+        self.supervisor.topology()
+    }
+
+    pub(crate) fn edges(&self) -> Vec<String> {
+        self.topology().http_of(ProcessKind::Edge)
+    }
+
+    pub(crate) async fn kill(&self, name: &str) {
+        let (supervisor, name) = (self.supervisor.clone(), name.to_owned());
+        tokio::task::spawn_blocking(move || supervisor.kill(&name)).await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn start_process(&self, name: &str) {
+        let (supervisor, name) = (self.supervisor.clone(), name.to_owned());
+        tokio::task::spawn_blocking(move || supervisor.start_process(&name)).await.unwrap().unwrap();
+    }
+
+    /// Name of the inventory process that leads.
+    pub(crate) async fn leader(&self) -> String {
+        let topology = self.topology();
+        let client = inventory_api::InventoryClient::new(topology.http_of(ProcessKind::Inventory));
+        eventually("a leader", async || {
+            let view = client.cluster(&storefront_types::CallContext::background(uuid::Uuid::new_v4())).await.ok()?;
+            let leader = view.leader?.address;
+            topology.processes.iter().find(|process| process.http == leader).map(|process| process.name.clone())
+        })
+        .await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.supervisor.stop();
+        let _ = std::fs::remove_dir_all(directory(&self.place));
+    }
+}
+
+fn directory(place: &Place) -> PathBuf {
+    place.topology_file().parent().unwrap().to_owned()
+}
+
+/// Asks until the answer is there or the deadline over.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
