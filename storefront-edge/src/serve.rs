@@ -2,6 +2,8 @@
 
 mod api_routes;
 
+pub(crate) use api_routes::take_body;
+
 use std::sync::Arc;
 
 use axum::{
@@ -41,7 +43,8 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
         collapse: Collapse::default(),
     });
     let readiness = Readiness::new(&["catalog"]);
-    let background = [tokio::spawn(follow::follow(shop.clone(), readiness.clone())), tokio::spawn(leader::probe(shop.leader.clone()))];
+    let background =
+        [tokio::spawn(follow::follow(shop.clone(), readiness.clone())), tokio::spawn(leader::probe(shop.leader.clone()))];
     let app = router(shop, &config);
     let served = storefront_service::serve(listeners, app, readiness, shutdown).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
@@ -80,7 +83,8 @@ struct Gate {
 async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let Ok(_place) = gate.places.try_acquire() else {
         metrics::counter!("edge_shed_total").increment(1);
-        return ProblemResponse(Problem::new(ProblemType::Unavailable).detail("this edge is full; come back in a second")).into_response();
+        return ProblemResponse(Problem::new(ProblemType::Unavailable).detail("this edge is full; come back in a second"))
+            .into_response();
     };
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -103,8 +107,15 @@ pub fn openapi() -> serde_json::Value {
     for part in parts {
         let Ok(part) = serde_json::from_str::<serde_json::Value>(part) else { continue };
         for (section, under) in [("/paths", &part["paths"]), ("/components/schemas", &part["components"]["schemas"])] {
-            let (Some(into), Some(from)) = (merged.pointer_mut(section).and_then(|v| v.as_object_mut()), under.as_object()) else { continue };
-            into.extend(from.iter().filter(|(name, _)| !internal.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())));
+            let (Some(into), Some(from)) = (merged.pointer_mut(section).and_then(|v| v.as_object_mut()), under.as_object())
+            else {
+                continue;
+            };
+            into.extend(
+                from.iter()
+                    .filter(|(name, _)| !internal.contains(&name.as_str()))
+                    .map(|(name, value)| (name.clone(), value.clone())),
+            );
         }
     }
     merged
