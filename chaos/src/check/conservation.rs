@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn planted_differences_are_named() {
-        let planted: [(&str, fn(&mut Books)); 5] = [
+        type Plant = fn(&mut Books);
+        let planted: [(&str, Plant); 5] = [
             ("on hand are 4", |books| books.stock.get_mut("cup").unwrap().on_hand -= 1),
             ("PostgreSQL has 4", |books| *books.ordered.get_mut("cup").unwrap() += 1),
             ("PostgreSQL has 2", |books| *books.ordered.get_mut("cup").unwrap() -= 1),
