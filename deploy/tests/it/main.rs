@@ -4,5 +4,6 @@
 
 mod flash_sale;
 mod launcher;
+mod public_api;
 mod running;
 mod tidy;
