@@ -1,6 +1,13 @@
 //! The connection to PostgreSQL. Everything here has a deadline: a checkout must not wait for a database that is away.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use sqlx::{PgPool, migrate::Migrator, postgres::PgPoolOptions};
 
@@ -12,9 +19,18 @@ const MAX_CONNECTIONS: u32 = 32;
 /// Longest wait for a connection and its answer together, before PostgreSQL counts as away.
 const DEADLINE: Duration = Duration::from_millis(1_500);
 
+/// After PostgreSQL did not answer, one call in so long tries it; the others are told at once.
+const PROBE_EVERY: Duration = Duration::from_millis(1_000);
+
+/// Milliseconds of this process's life until which PostgreSQL counts as away; 0 while it answers.
+static AWAY_UNTIL_MS: AtomicU64 = AtomicU64::new(0);
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 /// PostgreSQL is away, or refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
+    #[error("PostgreSQL did not answer a moment ago")]
+    Away,
     #[error("PostgreSQL did not answer within {DEADLINE:?}")]
     TooSlow,
     #[error("PostgreSQL: {0}")]
@@ -31,10 +47,36 @@ pub(crate) async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateE
     MIGRATIONS.run(pool).await
 }
 
-/// Runs database work under the deadline.
+/// Runs database work under the deadline. While PostgreSQL is away only one call a second waits for it, so that a checkout
+/// does not wait once for each of its questions.
 pub(crate) async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, DatabaseError> {
-    match tokio::time::timeout(DEADLINE, work).await {
-        Ok(done) => Ok(done?),
-        Err(_) => Err(DatabaseError::TooSlow),
+    let now_ms = elapsed_ms();
+    let until_ms = AWAY_UNTIL_MS.load(Ordering::Acquire);
+    if until_ms > 0 {
+        let next_ms = now_ms + ms(PROBE_EVERY);
+        let probes =
+            until_ms <= now_ms && AWAY_UNTIL_MS.compare_exchange(until_ms, next_ms, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if !probes {
+            return Err(DatabaseError::Away);
+        }
     }
+    let done = match tokio::time::timeout(DEADLINE, work).await {
+        Ok(done) => done.map_err(DatabaseError::from),
+        Err(_) => Err(DatabaseError::TooSlow),
+    };
+    let away = match &done {
+        Ok(_) => false,
+        Err(DatabaseError::Sql(error)) => matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)),
+        Err(DatabaseError::TooSlow | DatabaseError::Away) => true,
+    };
+    AWAY_UNTIL_MS.store(if away { elapsed_ms() + ms(PROBE_EVERY) } else { 0 }, Ordering::Release);
+    done
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn elapsed_ms() -> u64 {
+    ms(BEGAN.elapsed())
 }

@@ -119,15 +119,17 @@ impl Carts {
         if self.read(shopper).await?.version != version {
             return Ok(());
         }
-        let mut bought = true;
-        let empty = |cart: &mut Stored| {
-            bought = cart.version == version;
-            if bought {
+        let empty = |cart: &mut Stored| match cart.version == version {
+            true => {
                 cart.lines.clear();
+                Ok(())
             }
-            Ok(())
+            false => Err(ChangeError::NotInCart),
         };
-        self.change(shopper, empty).await.map(drop)
+        match self.change(shopper, empty).await {
+            Ok(_) | Err(CartError::Change(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes unless PostgreSQL has this version or a newer one.
