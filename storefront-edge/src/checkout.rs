@@ -31,8 +31,16 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 /// Settling is a courtesy: a cart that is not emptied shows again, and cannot be bought twice with one key.
 const SETTLE: Duration = Duration::from_secs(3);
 
+/// The answer waits so long for it, so that the shopper's next look at the cart finds it empty.
+const SETTLE_BEFORE_ANSWER: Duration = Duration::from_millis(250);
+
 /// Checks what can be checked here, then runs the checkout to its end.
-pub(crate) async fn checkout(shop: Arc<Storefront>, context: CallContext, headers: HeaderMap, body: Bytes) -> Result<Answer, Problem> {
+pub(crate) async fn checkout(
+    shop: Arc<Storefront>,
+    context: CallContext,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, Problem> {
     check_key(&headers)?;
     let work = run(shop, context, headers, body).instrument(tracing::Span::current());
     let answered = tokio::spawn(work).await.unwrap_or_else(|_| Err(Problem::new(ProblemType::Internal)));
@@ -64,7 +72,8 @@ async fn run(shop: Arc<Storefront>, context: CallContext, mut headers: HeaderMap
     headers.insert(TICKET_HEADER, value);
     let answer = purchase(&shop, &context, &headers, body).await?;
     if matches!(answer.status, StatusCode::CREATED | StatusCode::ACCEPTED) {
-        settle(&shop, &context, &headers, ticket).await;
+        let settled = tokio::spawn(async move { settle(&shop, &context, &headers, ticket).await });
+        let _ = tokio::time::timeout(SETTLE_BEFORE_ANSWER, settled).await;
     }
     Ok(answer)
 }
@@ -113,9 +122,11 @@ async fn purchase(shop: &Storefront, context: &CallContext, headers: &HeaderMap,
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     match last {
-        Some(answer) => Ok(answer),
-        None if perhaps => Err(Problem::new(ProblemType::UnknownOutcome).detail("ask again with the same Idempotency-Key")),
-        None => Err(Problem::new(ProblemType::Unavailable).detail("no region takes checkouts now; ask again with the same Idempotency-Key")),
+        // An attempt may have bought; a later "not now" does not take that back.
+        Some(answer) if !perhaps => Ok(answer),
+        _ if perhaps => Err(Problem::new(ProblemType::UnknownOutcome).detail("ask again with the same Idempotency-Key")),
+        _ => Err(Problem::new(ProblemType::Unavailable)
+            .detail("no region takes checkouts now; ask again with the same Idempotency-Key")),
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use catalog_api::SURROGATE_KEY_HEADER;
 use http::{HeaderMap, HeaderValue, Method, header};
 use inventory_api::{LEADER_HEADER, TERM_HEADER};
-use orders_api::SESSION_COOKIE;
+use orders_api::{SESSION_COOKIE, paths};
 use storefront_types::{CallContext, Problem, ProblemType, Region};
 
 use crate::{
@@ -51,7 +51,12 @@ fn count(result: &'static str) {
 
 impl Storefront {
     /// A catalog answer through the cache. `path` is path and query; the request's own headers only tell how fresh it must be.
-    pub(crate) async fn fetch(self: &Arc<Self>, context: &CallContext, path: &str, request: &HeaderMap) -> Result<Cached, Problem> {
+    pub(crate) async fn fetch(
+        self: &Arc<Self>,
+        context: &CallContext,
+        path: &str,
+        request: &HeaderMap,
+    ) -> Result<Cached, Problem> {
         let stored = self.cache.get(path);
         let known = stored.as_ref().map(|(stored, soft)| (stored, stored.received.elapsed().as_secs(), *soft));
         let soft = known.as_ref().is_some_and(|(.., soft)| *soft);
@@ -65,11 +70,13 @@ impl Storefront {
             Decision::StaleWhileRevalidate { age_s } => {
                 count("stale_while_revalidate");
                 let Some((stored, ..)) = known else { return Err(Problem::new(ProblemType::Internal)) };
-                let (this, path, context) = (self.clone(), path.to_owned(), context.clone());
-                tokio::spawn(async move {
-                    // The next request sees what came of it.
-                    let _ = this.ask(&context, &path, Fetch::Stale { usable_on_error: true }).await;
-                });
+                if !self.collapse.is_under_way(path) {
+                    let (this, path, context) = (self.clone(), path.to_owned(), context.clone());
+                    tokio::spawn(async move {
+                        // The next request sees what came of it.
+                        let _ = this.ask(&context, &path, Fetch::Stale { usable_on_error: true }).await;
+                    });
+                }
                 Ok(from_stored(stored, "hit; detail=stale-while-revalidate", age_s))
             }
             Decision::Ask(why) => self.ask(context, path, why).await,
@@ -79,8 +86,9 @@ impl Storefront {
     /// Asks the catalog, one request for all that want the same.
     async fn ask(&self, context: &CallContext, path: &str, why: Fetch) -> Result<Cached, Problem> {
         let before = self.cache.get(path).map(|(stored, _)| stored.received);
-        let turn = self.collapse.turn(path).await;
-        if let (Some((_, true)), false) = (&turn, matches!(why, Fetch::Required { .. }))
+        let _turn = self.collapse.turn(path, CATALOG_TIMEOUT).await;
+        // Somebody may have asked between the decision and this turn: the cache is looked at again, with or without a turn.
+        if !matches!(why, Fetch::Required { .. })
             && let Some((stored, false)) = self.cache.get(path)
             && Some(stored.received) != before
         {
@@ -101,15 +109,17 @@ impl Storefront {
             Fetch::Stale { .. } => "fwd=stale",
             Fetch::Required { .. } => "fwd=request",
         };
-        let usable = |usable: Fetch| matches!(usable, Fetch::Stale { usable_on_error: true } | Fetch::Required { usable_on_error: true });
+        let usable =
+            |usable: Fetch| matches!(usable, Fetch::Stale { usable_on_error: true } | Fetch::Required { usable_on_error: true });
         match (asked, stored) {
             (Ok(answer), Some(stored)) if answer.status == http::StatusCode::NOT_MODIFIED => {
                 count("revalidated");
                 let mut headers = stored.headers.clone();
-                // A 304 updates what is stored (RFC 9111 section 3.2).
-                for (name, value) in &answer.headers {
-                    if *name != header::CONTENT_LENGTH {
-                        headers.insert(name.clone(), value.clone());
+                // A 304 updates what is stored (RFC 9111 section 3.2); a header that comes in several lines keeps them.
+                for name in answer.headers.keys().filter(|name| **name != header::CONTENT_LENGTH) {
+                    headers.remove(name);
+                    for value in answer.headers.get_all(name) {
+                        headers.append(name.clone(), value.clone());
                     }
                 }
                 let renewed = Answer { status: stored.status, headers, body: stored.body.clone() };
@@ -187,11 +197,15 @@ impl Storefront {
                     return Ok(answer);
                 }
                 Err(error @ UpstreamError::Unreachable { .. }) => tracing::info!(%error, "trying another region"),
-                // A read may be repeated; anything else may have been done.
-                Err(error) if target.0 == Method::GET => tracing::info!(%error, "trying another region"),
+                // A read, a ticket and the settling of a cart may be repeated; anything else may have been done.
+                Err(error) if target.0 == Method::GET || [paths::TICKET, paths::SETTLE_CART].contains(&target.1) => {
+                    tracing::info!(%error, "trying another region")
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the outcome is not known");
-                    return Err(Problem::new(ProblemType::UpstreamTimeout).detail("it may have been done; look before repeating it"));
+                    return Err(
+                        Problem::new(ProblemType::UpstreamTimeout).detail("it may have been done; look before repeating it")
+                    );
                 }
             }
         }
@@ -209,7 +223,8 @@ impl Storefront {
 /// The region at the front of the session token; a hint for routing and no claim.
 pub(crate) fn home_region(headers: &HeaderMap) -> Option<Region> {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let bearer = text(header::AUTHORIZATION).and_then(|value| value.split_once(' ')).map(|(_, token)| token.trim());
+    let bearer = text(header::AUTHORIZATION).and_then(|value| value.split_once(' '));
+    let bearer = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let token = bearer.or_else(|| pairs.find(|(name, _)| *name == SESSION_COOKIE).map(|(_, value)| value))?;

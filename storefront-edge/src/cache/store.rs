@@ -21,8 +21,8 @@ const EXPECTED_ITEMS: usize = 16_384;
 /// Largest answer kept: a product page has under 100 KiB.
 pub(crate) const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// Tags remembered for purging; past it, everything goes, which is safe.
-const MAX_TAGGED: usize = 1_000_000;
+/// Keys remembered under tags: 500,000 of about 100 bytes are 50 MB.
+const MAX_TAGGED_KEYS: usize = 500_000;
 
 /// One stored answer.
 #[derive(Debug)]
@@ -49,10 +49,23 @@ impl Weighter<String, Arc<Stored>> for Weigh {
 /// Keys are path and query. Tags of the answers lead from a purge to the keys.
 pub(crate) struct Cache {
     shelf: Shelf<String, Arc<Stored>, Weigh>,
-    tagged: Mutex<HashMap<String, HashSet<String>>>,
+    tagged: Mutex<Tagged>,
     generation: AtomicU64,
-    /// Newest purges by tag, against an answer that was under way when its purge came.
-    purged: Mutex<HashMap<String, u64>>,
+    purged: Mutex<Purged>,
+}
+
+/// Keys of stored answers by tag, and how many they are.
+#[derive(Default)]
+struct Tagged {
+    by_tag: HashMap<String, HashSet<String>>,
+    keys: usize,
+}
+
+/// Newest purges by tag, against an answer that was under way when its purge came. Tags not named were purged at `floor` at the latest.
+#[derive(Default)]
+struct Purged {
+    floor: u64,
+    by_tag: HashMap<String, u64>,
 }
 
 /// Purges by tag that are remembered against answers under way: those of the last seconds suffice.
@@ -87,19 +100,21 @@ impl Cache {
     /// Keeps an answer, unless one of its tags was purged since the origin was asked.
     pub(crate) fn put(&self, key: String, stored: Stored, tags: &BTreeSet<String>) -> Arc<Stored> {
         let stored = Arc::new(stored);
-        {
-            let purged = self.purged.lock().unwrap_or_else(PoisonError::into_inner);
-            if tags.iter().any(|tag| purged.get(tag).is_some_and(|at| *at > stored.generation)) {
-                return stored;
-            }
+        // Held until the answer is on the shelf: a purge comes before it or finds it.
+        let purged = self.purged.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = |tag: &String| purged.by_tag.get(tag).copied().unwrap_or(purged.floor);
+        if tags.iter().any(|tag| newest(tag) > stored.generation) {
+            return stored;
         }
         let mut tagged = self.tagged.lock().unwrap_or_else(PoisonError::into_inner);
-        if tagged.len() > MAX_TAGGED {
-            tagged.clear();
+        if tagged.keys > MAX_TAGGED_KEYS {
+            // Evicted answers leave their keys behind; starting over is safe and rare.
+            *tagged = Tagged::default();
             self.shelf.clear();
         }
         for tag in tags {
-            tagged.entry(tag.clone()).or_default().insert(key.clone());
+            let new = tagged.by_tag.entry(tag.clone()).or_default().insert(key.clone());
+            tagged.keys += usize::from(new);
         }
         drop(tagged);
         self.shelf.insert(key, stored.clone());
@@ -110,16 +125,17 @@ impl Cache {
     pub(crate) fn purge(&self, tags: &[String]) -> usize {
         let now = self.step();
         let mut purged = self.purged.lock().unwrap_or_else(PoisonError::into_inner);
-        if purged.len() > MAX_PURGED {
-            purged.clear();
+        if purged.by_tag.len() > MAX_PURGED {
+            // Forgotten tags count as purged just now: an answer under way is not kept, which costs a request.
+            *purged = Purged { floor: now, by_tag: HashMap::new() };
         }
         let mut tagged = self.tagged.lock().unwrap_or_else(PoisonError::into_inner);
         let mut dropped = 0;
         for tag in tags {
-            purged.insert(tag.clone(), now);
-            for key in tagged.remove(tag).unwrap_or_default() {
-                dropped += usize::from(self.shelf.remove(&key).is_some());
-            }
+            purged.by_tag.insert(tag.clone(), now);
+            let keys = tagged.by_tag.remove(tag).unwrap_or_default();
+            tagged.keys -= keys.len();
+            dropped += keys.iter().filter(|key| self.shelf.remove(*key).is_some()).count();
         }
         dropped
     }
@@ -127,7 +143,8 @@ impl Cache {
     /// Marks everything stale: it may still be shown when the origin fails.
     pub(crate) fn soft_purge_all(&self) {
         let now = self.step();
-        let _ = self.generation.fetch_update(Ordering::AcqRel, Ordering::Acquire, |both| Some((now << 32) | (both & 0xffff_ffff)));
+        let _ =
+            self.generation.fetch_update(Ordering::AcqRel, Ordering::Acquire, |both| Some((now << 32) | (both & 0xffff_ffff)));
     }
 
     /// Counts up; the low half is the newest ticket, the high half the floor below which answers are stale.

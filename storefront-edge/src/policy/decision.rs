@@ -85,7 +85,8 @@ pub(crate) fn decide(request: &HeaderMap, stored: Option<(&Lifetime, u64)>, soft
     let asked = Directives::of(request);
     let age_s = lifetime.age_s(resident_s);
     let staleness_s = age_s.saturating_sub(lifetime.fresh_s);
-    let usable_on_error = staleness_s <= lifetime.if_error_s;
+    // A window of nothing allows nothing, not even the first second of staleness.
+    let usable_on_error = lifetime.if_error_s > 0 && staleness_s <= lifetime.if_error_s;
     let too_old = asked.seconds("max-age").is_some_and(|most| age_s > most);
     if lifetime.always_validate || asked.has("no-cache") || too_old {
         return Decision::Ask(Fetch::Required { usable_on_error });
@@ -95,7 +96,9 @@ pub(crate) fn decide(request: &HeaderMap, stored: Option<(&Lifetime, u64)>, soft
     }
     match age_s < lifetime.fresh_s {
         true => Decision::Fresh { age_s },
-        false if staleness_s <= lifetime.while_revalidate_s => Decision::StaleWhileRevalidate { age_s },
+        false if lifetime.while_revalidate_s > 0 && staleness_s <= lifetime.while_revalidate_s => {
+            Decision::StaleWhileRevalidate { age_s }
+        }
         false => Decision::Ask(Fetch::Stale { usable_on_error }),
     }
 }
@@ -132,7 +135,9 @@ mod tests {
 
     #[test]
     fn an_answer_ages_from_fresh_to_stale_to_error_only() {
-        let lifetime = kept(&[(header::CACHE_CONTROL, "s-maxage=60, stale-while-revalidate=30, stale-if-error=300"), (header::AGE, "10")]).unwrap();
+        let lifetime =
+            kept(&[(header::CACHE_CONTROL, "s-maxage=60, stale-while-revalidate=30, stale-if-error=300"), (header::AGE, "10")])
+                .unwrap();
         let at = |resident| decide(&HeaderMap::new(), Some((&lifetime, resident)), false);
         assert_eq!(at(49), Decision::Fresh { age_s: 59 });
         assert_eq!(at(50), Decision::StaleWhileRevalidate { age_s: 60 });
@@ -149,7 +154,7 @@ mod tests {
             let lifetime = Lifetime { fresh_s: fresh, while_revalidate_s: revalidate, if_error_s: 0, initial_age_s: age, always_validate: false };
             match decide(&HeaderMap::new(), Some((&lifetime, resident)), false) {
                 Decision::Fresh { age_s } => prop_assert!(age_s == age + resident && age_s < fresh),
-                Decision::StaleWhileRevalidate { age_s } => prop_assert!(age_s >= fresh && age_s - fresh <= revalidate),
+                Decision::StaleWhileRevalidate { age_s } => prop_assert!(revalidate > 0 && age_s >= fresh && age_s - fresh <= revalidate),
                 Decision::Ask(_) => prop_assert!(age + resident >= fresh),
             }
         }

@@ -1,6 +1,6 @@
 //! The JSON API: the catalog through the cache, `orders` passed on untouched.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -20,6 +20,9 @@ use crate::{
 };
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// Longest wait for a request's body: 64 KiB come in a second over the slowest of connections.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Headers between our own services; a shopper must not see or set them.
 const INTERNAL: [&str; 5] = ["surrogate-key", "inventory-leader", "inventory-term", "checkout-ticket", "session-home-region"];
@@ -82,13 +85,22 @@ pub(crate) async fn take_body(request: Request) -> Result<(http::request::Parts,
     for name in INTERNAL {
         parts.headers.remove(name);
     }
-    match Limited::new(body, MAX_JSON_BODY_BYTES).collect().await {
+    let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_JSON_BODY_BYTES).collect()).await;
+    let Ok(whole) = whole else {
+        let problem = Problem::new(ProblemType::InvalidRequest).detail(format!("the body did not come within {BODY_TIMEOUT:?}"));
+        return Err(ProblemResponse(problem).into_response());
+    };
+    match whole {
         Ok(body) => Ok((parts, body.to_bytes())),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            let problem = Problem::new(ProblemType::BodyTooLarge).detail(format!("at most {MAX_JSON_BODY_BYTES} bytes are taken"));
+            let problem =
+                Problem::new(ProblemType::BodyTooLarge).detail(format!("at most {MAX_JSON_BODY_BYTES} bytes are taken"));
             Err(ProblemResponse(problem).into_response())
         }
-        Err(_) => Err(ProblemResponse(Problem::new(ProblemType::InvalidRequest).detail("the body ended before its end")).into_response()),
+        Err(_) => {
+            Err(ProblemResponse(Problem::new(ProblemType::InvalidRequest).detail("the body ended before its end"))
+                .into_response())
+        }
     }
 }
 
