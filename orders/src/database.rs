@@ -37,6 +37,16 @@ pub(crate) enum DatabaseError {
     Sql(#[from] sqlx::Error),
 }
 
+impl DatabaseError {
+    /// Trying later may help; otherwise PostgreSQL has looked at it and refused.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Away | Self::TooSlow => true,
+            Self::Sql(error) => matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)),
+        }
+    }
+}
+
 /// A pool that connects when it is first used.
 pub(crate) fn pool(url: &str) -> Result<PgPool, sqlx::Error> {
     PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(DEADLINE).connect_lazy(url)
@@ -64,11 +74,7 @@ pub(crate) async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>
         Ok(done) => done.map_err(DatabaseError::from),
         Err(_) => Err(DatabaseError::TooSlow),
     };
-    let away = match &done {
-        Ok(_) => false,
-        Err(DatabaseError::Sql(error)) => matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)),
-        Err(DatabaseError::TooSlow | DatabaseError::Away) => true,
-    };
+    let away = done.as_ref().err().is_some_and(DatabaseError::is_away);
     AWAY_UNTIL_MS.store(if away { elapsed_ms() + ms(PROBE_EVERY) } else { 0 }, Ordering::Release);
     done
 }

@@ -7,7 +7,12 @@ use serde::Serialize;
 use storefront_service::background_context;
 use storefront_types::{OrderId, ReservationId};
 
-use crate::{checkout::memo_of, config::ReconcileArgs, database, order::OrderStore};
+use crate::{
+    checkout::{memo_of, order_id},
+    config::ReconcileArgs,
+    database,
+    order::OrderStore,
+};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -59,14 +64,22 @@ async fn pass(store: &OrderStore, inventory: &InventoryClient, older_than_ms: u6
     }
 }
 
-/// `false`: the memo is no order's.
+/// `false`: the memo is no order's, or PostgreSQL will never take it. One such reservation must not keep the others waiting.
 async fn record(store: &OrderStore, reservation: &Reservation) -> anyhow::Result<bool> {
-    let Some(memo) = memo_of(reservation) else {
-        tracing::debug!(id = %reservation.id, "a confirmed reservation has no order's memo");
+    let id = OrderId::from(reservation.id);
+    let Some(memo) = memo_of(reservation).filter(|memo| order_id(memo.shopper, &memo.key) == id) else {
+        tracing::debug!(%id, "a confirmed reservation has no order's memo");
         return Ok(false);
     };
-    store.record(OrderId::from(reservation.id), &memo, "reconciler").await?;
-    Ok(true)
+    match store.record(id, &memo, "reconciler").await {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_away() => Err(error.into()),
+        Err(error) => {
+            tracing::error!(%error, order = %id, "an accepted order cannot be recorded; an operator must look at it");
+            metrics::counter!("orders_poisoned_total").increment(1);
+            Ok(false)
+        }
+    }
 }
 
 /// `orders reconcile`: one pass, told as JSON.

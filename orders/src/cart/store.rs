@@ -83,7 +83,14 @@ impl Carts {
 
     async fn copy(&self, shopper: ShopperId, cart: &Stored) -> Result<(), redis::RedisError> {
         let text = serde_json::to_string(cart).unwrap_or_default();
-        self.redis.clone().set_ex(self.key(shopper), text, COPY_S).await
+        // A slow reader must not put an older cart over a newer one.
+        let newer = redis::Script::new(
+            "local known = redis.call('get', KEYS[1])
+             if known and cjson.decode(known).version > tonumber(ARGV[2]) then return 0 end
+             redis.call('set', KEYS[1], ARGV[1], 'EX', ARGV[3]) return 1",
+        );
+        let mut redis = self.redis.clone();
+        newer.key(self.key(shopper)).arg(text).arg(cart.version).arg(COPY_S).invoke_async::<i64>(&mut redis).await.map(drop)
     }
 
     /// Changes a cart and counts its version up.
@@ -159,7 +166,11 @@ impl Carts {
         let mut written = 0;
         for (shopper, text) in scan.1 {
             if let (Ok(id), Ok(cart)) = (shopper.parse::<ShopperId>(), serde_json::from_str::<Stored>(&text)) {
-                self.write_sql(id, &cart).await?;
+                if !self.write_sql(id, &cart).await? {
+                    // Another region was there with this version or a newer one; its cart stands.
+                    tracing::warn!(%shopper, version = cart.version, "a cart that waited was overtaken");
+                    let _: i64 = redis.del(self.key(id)).await.map_err(away)?;
+                }
                 written += 1;
             }
             // Only if it was not changed again in between.

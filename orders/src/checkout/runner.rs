@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use catalog_api::CatalogClient;
 use inventory_api::{
-    ClientError, InventoryClient, LineRequest, OutcomeCode, OutcomeLine, PurchaseRequest, Reservation, ReservationState,
+    ClientError, InventoryClient, LineRequest, MAX_MEMO_BYTES, OutcomeCode, OutcomeLine, PurchaseRequest, Reservation,
+    ReservationState,
 };
 use orders_api::{CheckoutRequest, Order, OrderStatus};
 use storefront_types::{CallContext, IdempotencyKey, OrderId, Quantity, ReservationId};
@@ -167,6 +168,9 @@ impl Runner {
         };
         if memo.total().is_none() {
             return Event::PriceRefused;
+        }
+        if serde_json::to_string(&memo).map_or(usize::MAX, |text| text.len()) > MAX_MEMO_BYTES {
+            return Event::TooLarge;
         }
         checkout.memo = Some(memo);
         Event::Priced

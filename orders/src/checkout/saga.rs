@@ -45,6 +45,8 @@ pub(crate) enum Event {
     InventoryUnknown,
     Priced,
     PriceRefused,
+    /// The order's own record is over its bound.
+    TooLarge,
     CatalogAway,
     Purchased,
     /// The id was decided before with these lines: its first outcome, and it was `ok`.
@@ -80,6 +82,8 @@ pub(crate) enum Answer {
     Refused,
     /// A SKU has no price any more.
     Unpriced,
+    /// The cart does not fit one order.
+    TooLarge,
     KeyReused,
     EmptyCart,
     Unavailable(Away),
@@ -119,6 +123,7 @@ pub(crate) fn next(state: State, event: Event) -> (State, Effect) {
         (State::LookingUpReservation { .. }, E::InventoryAway) => answer(Answer::Unavailable(Away::Inventory)),
         (State::Pricing, E::Priced) => (State::Purchasing, Effect::Purchase),
         (State::Pricing, E::PriceRefused) => answer(Answer::Unpriced),
+        (State::Pricing, E::TooLarge) => answer(Answer::TooLarge),
         (State::Pricing, E::CatalogAway) => answer(Answer::Unavailable(Away::Catalog)),
         (State::Purchasing, E::Purchased) => (State::Recording, Effect::Record),
         // Its memo is the order, not this request's: another price or address may stand in it.

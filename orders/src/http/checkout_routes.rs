@@ -9,7 +9,7 @@ use storefront_types::{IdempotencyKey, Problem, ProblemType};
 use time::OffsetDateTime;
 use tracing::Instrument;
 
-use super::{Shop, private, unavailable};
+use super::{Shop, invalid, private, unavailable};
 use crate::checkout::{Answer, Away, Checkout, Runner, Ticket, check_address};
 
 /// The `Idempotency-Key` of a request.
@@ -91,7 +91,7 @@ async fn run(runner: Runner, mut checkout: Checkout) -> (Answer, Checkout) {
         Answer::Placed => "placed",
         Answer::Accepted => "accepted",
         Answer::Refused | Answer::Unpriced => "refused",
-        Answer::KeyReused | Answer::EmptyCart => "invalid",
+        Answer::KeyReused | Answer::EmptyCart | Answer::TooLarge => "invalid",
         Answer::Unavailable(_) => "unavailable",
         Answer::Unknown => "unknown",
     };
@@ -119,6 +119,7 @@ fn answer(answer: Answer, checkout: &Checkout) -> Result<Response, ProblemRespon
             let detail = "this Idempotency-Key belongs to a checkout of other content; use a new one";
             Problem::new(ProblemType::IdempotencyKeyReused).detail(detail).into()
         }
+        Answer::TooLarge => invalid("cart", "its lines do not fit one order; check out in two"),
         Answer::EmptyCart => Problem::new(ProblemType::EmptyCart).detail("put something into the cart first").into(),
         Answer::Unavailable(Away::Catalog) => unavailable("prices are not known now; nothing was bought"),
         Answer::Unavailable(Away::Inventory) => unavailable("no inventory leader answers; ask again with the same key"),

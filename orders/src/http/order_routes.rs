@@ -9,7 +9,9 @@ use inventory_api::ReservationState;
 use orders_api::{CheckoutState, CheckoutStatus, Order, OrderStatus};
 use serde::Deserialize;
 use storefront_service::{Context, ProblemResponse, StrictQuery};
-use storefront_types::{CallContext, DEFAULT_PAGE_LIMIT, IdempotencyKey, MAX_PAGE_LIMIT, OrderId, Page, ProblemType, ShopperId};
+use storefront_types::{
+    CallContext, DEFAULT_PAGE_LIMIT, IdempotencyKey, MAX_PAGE_LIMIT, OrderId, Page, Problem, ProblemType, ShopperId,
+};
 use time::OffsetDateTime;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -27,16 +29,17 @@ pub(super) struct PageQuery {
 type Answer = Result<Response, ProblemResponse>;
 
 impl Shop {
-    /// An order from PostgreSQL, else from the inventory where it waits for its record; with where it stands.
+    /// An order from PostgreSQL, else from the inventory where it waits for its record; with where it stands. `None`: neither knows it
+    /// (yet): a purchase may be under way, so this is no refusal.
     async fn find(
         &self,
         context: &CallContext,
         id: OrderId,
         shopper: ShopperId,
-    ) -> Result<(CheckoutState, Option<Order>), ProblemResponse> {
+    ) -> Result<Option<(CheckoutState, Option<Order>)>, ProblemResponse> {
         let recorded = self.runner.store.find(id, shopper).await;
         if let Ok(Some(found)) = recorded {
-            return Ok((CheckoutState::Placed, Some(found.order)));
+            return Ok(Some((CheckoutState::Placed, Some(found.order))));
         }
         let reservation = self.runner.inventory.reservation(context, id.into()).await.map_err(|error| {
             tracing::warn!(%error, "an order cannot be looked up");
@@ -44,19 +47,19 @@ impl Shop {
         })?;
         let Some(reservation) = reservation else {
             return match recorded {
-                Ok(_) => Ok((CheckoutState::Rejected, None)),
+                Ok(_) => Ok(None),
                 Err(_) => Err(unavailable("orders cannot be looked up now")),
             };
         };
         let memo = memo_of(&reservation).filter(|memo| memo.shopper == shopper);
-        Ok(match (reservation.state, memo) {
+        Ok(Some(match (reservation.state, memo) {
             (ReservationState::Confirmed, Some(memo)) => (CheckoutState::Accepted, Some(memo.order(id, OrderStatus::Accepted))),
             (ReservationState::Reserved, Some(_)) => (CheckoutState::Pending, None),
             (ReservationState::Acknowledged, _) if recorded.is_err() => {
                 return Err(unavailable("orders cannot be looked up now"));
             }
             _ => (CheckoutState::Rejected, None),
-        })
+        }))
     }
 }
 
@@ -93,8 +96,8 @@ pub(super) async fn one(
     let session = shop.known_session(&headers).await?;
     let id: OrderId = id.parse().map_err(|_| invalid("id", "an order id is a UUID"))?;
     match shop.find(&context, id, session.shopper).await? {
-        (_, Some(order)) => Ok(private(StatusCode::OK, &order)),
-        (_, None) => Err(ProblemType::NotFound.into()),
+        Some((_, Some(order))) => Ok(private(StatusCode::OK, &order)),
+        _ => Err(ProblemType::NotFound.into()),
     }
 }
 
@@ -110,6 +113,9 @@ pub(super) async fn checkout_state(
     let session = shop.known_session(&headers).await?;
     let key: IdempotencyKey = key.parse().map_err(|_| ProblemResponse::from(ProblemType::InvalidIdempotencyKey))?;
     let order_id = order_id(session.shopper, &key);
-    let (state, order) = shop.find(&context, order_id, session.shopper).await?;
+    let Some((state, order)) = shop.find(&context, order_id, session.shopper).await? else {
+        let detail = "nothing is known under this key yet; send the checkout again with the same key to learn its outcome";
+        return Err(Problem::new(ProblemType::NotFound).detail(detail).into());
+    };
     Ok(private(StatusCode::OK, &CheckoutStatus { state, order_id, order }))
 }
