@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -144,7 +145,7 @@ fn start(kind: &Kind, log: &PathBuf, child: &mut Option<Child>, starting: impl F
             let output = fs::OpenOptions::new().create(true).append(true).open(log).map_err(|error| error.to_string())?;
             let errors = output.try_clone().map_err(|error| error.to_string())?;
             let mut command = Command::new("setpriv");
-            command.args(["--pdeathsig", "KILL"]).arg(programs.path(service.program)).args(&service.arguments);
+            command.process_group(0).args(["--pdeathsig", "KILL"]).arg(programs.path(service.program)).args(&service.arguments);
             command.envs(service.environment.iter().map(|(name, value)| (name, value)));
             command.stdin(Stdio::null()).stdout(output).stderr(errors);
             let started = child.insert(command.spawn().map_err(|error| error.to_string())?);

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, ensure};
 use deploy_api::ProcessKind;
 use indicatif::{ProgressBar, ProgressStyle};
-use inventory_api::{BatchRequest, CommandRequest, InventoryClient, ReceiveRequest};
+use inventory_api::{BatchRequest, CommandRequest, Consistency, InventoryClient, OutcomeCode, ReceiveRequest};
 use serde::Deserialize;
 use storefront_types::{CallContext, CommandId, LocationId, Quantity, Sku};
 use uuid::Uuid;
@@ -45,7 +45,7 @@ pub fn seed(supervisor: &Supervisor, files: &[PathBuf]) -> anyhow::Result<()> {
     } else {
         import(supervisor, files, &stock)?;
     }
-    receive(supervisor, &stock)?;
+    receive(supervisor, &stock, done.exists())?;
     fs::write(done, "")?;
     Ok(())
 }
@@ -63,8 +63,9 @@ fn import(supervisor: &Supervisor, files: &[PathBuf], stock: &Path) -> anyhow::R
     Ok(())
 }
 
-/// Receives what the export says is in stock, spread over the locations.
-fn receive(supervisor: &Supervisor, stock: &Path) -> anyhow::Result<()> {
+/// Receives what the export says is in stock, spread over the locations. `again`: stock was received before, so a SKU that the
+/// inventory knows is left alone; its count is the inventory's own by now.
+fn receive(supervisor: &Supervisor, stock: &Path, again: bool) -> anyhow::Result<()> {
     let lines: Vec<String> = BufReader::new(fs::File::open(stock)?).lines().collect::<Result<_, _>>()?;
     let progress = ProgressBar::new(lines.len() as u64);
     progress.set_style(ProgressStyle::with_template("{spinner} {msg:24} {pos}/{len} {bar:30}")?);
@@ -75,13 +76,18 @@ fn receive(supervisor: &Supervisor, stock: &Path) -> anyhow::Result<()> {
     let mut commands = Vec::new();
     for line in &lines {
         let planned: Planned = serde_json::from_str(line).context("the stock plan is damaged")?;
-        commands.extend(receipts(supervisor, &planned)?);
         progress.inc(1);
+        if again && runtime.block_on(client.stock(&context, &planned.sku, Consistency::Linearizable))?.is_some() {
+            continue;
+        }
+        commands.extend(receipts(supervisor, &planned)?);
     }
     for batch in commands.chunks(BATCH) {
-        runtime
-            .block_on(client.batch(&context, &BatchRequest { commands: batch.to_vec() }))
-            .context("stock could not be received")?;
+        let request = BatchRequest { commands: batch.to_vec() };
+        let outcomes = runtime.block_on(client.batch(&context, &request)).context("stock could not be received")?;
+        if let Some(refused) = outcomes.iter().find(|outcome| outcome.outcome != OutcomeCode::Ok) {
+            anyhow::bail!("the inventory refused a receipt: {:?} for {}", refused.outcome, refused.id);
+        }
     }
     progress.finish_and_clear();
     Ok(())

@@ -111,9 +111,11 @@ impl Supervisor {
         let port =
             self.0.kept["postgres"].process.http.rsplit(':').next().and_then(|port| port.parse().ok()).context("no port")?;
         for (name, password) in [("catalog", &secrets.catalog), ("orders", &secrets.orders)] {
-            let known = Postgres::query(port, &secrets.postgres, &format!("select 1 from pg_database where datname = '{name}'"))?;
-            if known.is_empty() {
-                Postgres::query(port, &secrets.postgres, &format!("create role {name} login password '{password}'"))?;
+            let ask = |sql: String| Postgres::query(port, &secrets.postgres, &sql);
+            if ask(format!("select 1 from pg_roles where rolname = '{name}'"))?.is_empty() {
+                ask(format!("create role {name} login password '{password}'"))?;
+            }
+            if ask(format!("select 1 from pg_database where datname = '{name}'"))?.is_empty() {
                 Postgres::query(port, &secrets.postgres, &format!("create database {name} owner {name}"))?;
             }
         }

@@ -34,6 +34,11 @@ impl Postgres {
         let data = directory.join("data");
         if !data.join("PG_VERSION").exists() {
             fs::create_dir_all(directory).map_err(|source| file_error(directory, source))?;
+            // A cluster has its final name only when it is whole: a start may be interrupted at any moment.
+            let unfinished = directory.join("data.new");
+            if unfinished.exists() {
+                fs::remove_dir_all(&unfinished).map_err(|source| file_error(&unfinished, source))?;
+            }
             let password_file = directory.join("initial-password");
             fs::write(&password_file, password).map_err(|source| file_error(&password_file, source))?;
             own(directory)?;
@@ -49,8 +54,9 @@ impl Postgres {
                 "C.UTF-8",
                 "--no-instructions",
             ]);
-            command.arg("--pwfile").arg(&password_file).arg("--pgdata").arg(&data);
+            command.arg("--pwfile").arg(&password_file).arg("--pgdata").arg(&unfinished);
             run(command, "initdb", log)?;
+            fs::rename(&unfinished, &data).map_err(|source| file_error(&data, source))?;
             fs::remove_file(&password_file).map_err(|source| file_error(&password_file, source))?;
         }
         let mut command = guarded(&postgres_bin("postgres"), Some(USER), "INT");
@@ -69,8 +75,12 @@ impl Postgres {
             command.args(["-c", setting]);
         }
         let child = serve(command, "postgres", port, log)?;
-        let server = Self { port, child };
-        server.wait_ready(password, log)?;
+        let mut server = Self { port, child };
+        if let Err(error) = server.wait_ready(password, log) {
+            let _ = server.child.kill();
+            let _ = server.child.wait();
+            return Err(error);
+        }
         Ok(server)
     }
 

@@ -4,6 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io,
     net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -33,7 +34,8 @@ pub fn free_port() -> io::Result<u16> {
 /// Runs `program` under `setpriv`, so that the kernel sends it `signal` when the thread that started it ends, and, as root, under another user.
 pub(crate) fn guarded(program: &Path, user: Option<&str>, signal: &str) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", signal]);
+    // A group of its own: Ctrl-C at the terminal is for the launcher, which stops its processes in order.
+    command.process_group(0).args(["--pdeathsig", signal]);
     if let Some(user) = user.filter(|_| rustix::process::geteuid().is_root()) {
         command.args(["--reuid", user, "--regid", user, "--init-groups"]);
     }
