@@ -6,6 +6,8 @@ mod drive;
 mod scenario;
 mod table;
 
+use std::process::Command;
+
 use clap::{Args, ValueEnum};
 
 use crate::{build, cli::Output, plan::Place, seed, supervisor::Supervisor, topology::Spec};
@@ -35,6 +37,11 @@ pub struct BenchArgs {
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     let programs = build::services(true)?;
+    if cfg!(debug_assertions) {
+        // A load generator without optimisation would measure itself.
+        let status = Command::new(programs.path("deploy")).args(std::env::args_os().skip(1)).status()?;
+        return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
+    }
     let place = Place::of(&format!("bench-{}", std::process::id()))?.with_any_ports();
     let file = place.topology_file();
     let supervisor = Supervisor::start(place, &Spec::read(None)?, programs)?;
