@@ -3,14 +3,29 @@
 //! Closed loops: each caller sends its next request when it has the answer to the last. Only what a client was told is done counts.
 
 mod drive;
+mod inventory;
+mod nodes;
+mod purchases;
 mod scenario;
 mod table;
+mod wire;
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{build, cli::Output, plan::Place, seed, supervisor::Supervisor, topology::Spec};
+use crate::{
+    build::{self, Programs},
+    cli::Output,
+    plan::{Place, target_directory},
+    seed,
+    supervisor::Supervisor,
+    topology::Spec,
+};
+use drive::{Round, round};
+use nodes::Nodes;
+use table::Measured;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
@@ -36,23 +51,67 @@ pub struct BenchArgs {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
-    let programs = build::services(true)?;
+    let whole = args.wants(Group::Edge) || args.wants(Group::Checkout);
+    let programs = if whole { build::services(true)? } else { build::programs(&["deploy", "inventory-raft"], true)? };
     if cfg!(debug_assertions) {
         // A load generator without optimisation would measure itself.
         let status = Command::new(programs.path("deploy")).args(std::env::args_os().skip(1)).status()?;
         return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let progress = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
+    progress.enable_steady_tick(Duration::from_millis(500));
+    let mut bench = Bench { args, progress, measured: Vec::new() };
+    if args.wants(Group::Inventory) {
+        runtime.block_on(inventory_nodes(&programs, &mut bench))?;
+    }
+    if whole {
+        storefront(programs, &runtime, &mut bench)?;
+    }
+    bench.progress.finish_and_clear();
+    table::print(&bench.measured, args.output)?;
+    Ok(0)
+}
+
+/// Rounds under way, and what they showed.
+struct Bench<'a> {
+    args: &'a BenchArgs,
+    progress: ProgressBar,
+    measured: Vec<Measured>,
+}
+
+impl Bench<'_> {
+    /// Runs the rounds of one bench, each with fresh callers, and keeps the medians.
+    async fn measure<C>(&mut self, name: &'static str, callers: impl AsyncFn() -> anyhow::Result<Vec<C>>) -> anyhow::Result<()>
+    where
+        C: AsyncFnMut() -> Option<u64> + 'static,
+    {
+        let mut rounds: Vec<Round> = Vec::new();
+        for nth in 1..=self.args.rounds {
+            self.progress.set_message(format!("{name}, round {nth} of {}", self.args.rounds));
+            rounds.push(round(callers().await?, Duration::from_secs(self.args.seconds)).await?);
+        }
+        self.measured.push(Measured::of(name, &rounds)?);
+        Ok(())
+    }
+}
+
+async fn inventory_nodes(programs: &Programs, bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let directory = target_directory().join("deploy").join(format!("bench-nodes-{}", std::process::id()));
+    let nodes = Nodes::start(programs, &directory).await?;
+    inventory::run(&nodes, bench).await
+}
+
+fn storefront(programs: Programs, runtime: &tokio::runtime::Runtime, bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let place = Place::of(&format!("bench-{}", std::process::id()))?.with_any_ports();
     let file = place.topology_file();
     let supervisor = Supervisor::start(place, &Spec::read(None)?, programs)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let measured = seed::seed(&supervisor, &[]).and_then(|()| runtime.block_on(scenario::all(&supervisor, args)));
+    let measured = seed::seed(&supervisor, &[]).and_then(|()| runtime.block_on(scenario::run(&supervisor, bench)));
     supervisor.stop();
     if let Some(directory) = file.parent() {
         std::fs::remove_dir_all(directory)?;
     }
-    table::print(&measured?, args.output)?;
-    Ok(0)
+    measured
 }
 
 impl BenchArgs {

@@ -25,8 +25,18 @@ impl Programs {
 
 /// Builds every service with cargo's own progress; does nothing when they are up to date.
 pub(crate) fn services(release: bool) -> anyhow::Result<Programs> {
+    build(&["--bins"], release)
+}
+
+/// Builds only some programs, with the features they have in a build of all, so that nothing is compiled twice.
+pub(crate) fn programs(names: &[&str], release: bool) -> anyhow::Result<Programs> {
+    let wanted: Vec<&str> = names.iter().flat_map(|name| ["--bin", name]).collect();
+    build(&wanted, release)
+}
+
+fn build(wanted: &[&str], release: bool) -> anyhow::Result<Programs> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.arg("build").arg("--workspace").arg("--bins").arg("--manifest-path");
+    cargo.arg("build").arg("--workspace").args(wanted).arg("--manifest-path");
     cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
     if release {
         cargo.arg("--release");
