@@ -10,8 +10,8 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use orders_api::{SettleCartRequest, TICKET_HEADER, TicketResponse, paths};
+use storefront_service::in_current_context;
 use storefront_types::{CallContext, IdempotencyKey, Problem, ProblemType};
-use tracing::Instrument;
 
 use crate::{
     storefront::Storefront,
@@ -42,7 +42,7 @@ pub(crate) async fn checkout(
     body: Bytes,
 ) -> Result<Answer, Problem> {
     check_key(&headers)?;
-    let work = run(shop, context, headers, body).instrument(tracing::Span::current());
+    let work = in_current_context(run(shop, context, headers, body));
     let answered = tokio::spawn(work).await.unwrap_or_else(|_| Err(Problem::new(ProblemType::Internal)));
     let outcome = answered.as_ref().map_or_else(|problem| problem.status, |answer| answer.status.as_u16());
     metrics::counter!("edge_checkouts_total", "status" => outcome.to_string()).increment(1);

@@ -1,6 +1,6 @@
 //! The admin port: liveness, readiness, metrics.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use axum::{Router, response::IntoResponse, routing::get};
 use http::{StatusCode, header};
@@ -25,6 +25,20 @@ pub fn install_metrics() -> Option<&'static PrometheusHandle> {
     HANDLE.get_or_init(install).as_ref()
 }
 
+/// Between two drains of the histograms' buffers. They grow with each request until drained, whether anybody scrapes or not.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Drains the histograms' buffers. Never returns.
+pub(crate) async fn upkeep() {
+    let mut tick = tokio::time::interval(UPKEEP);
+    loop {
+        tick.tick().await;
+        if let Some(handle) = install_metrics() {
+            handle.run_upkeep();
+        }
+    }
+}
+
 pub(crate) fn router(readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
@@ -43,7 +57,6 @@ fn readyz(readiness: &Readiness) -> impl IntoResponse + use<> {
 
 fn metrics_text() -> impl IntoResponse {
     let text = install_metrics().map(|handle| {
-        // Drains the histograms' buffers; a scrape is the natural moment, so that no timer is needed.
         handle.run_upkeep();
         handle.render()
     });

@@ -1,6 +1,6 @@
 //! Request ids and W3C trace context: taken over or made at the door, in every log line, on every answer.
 
-use std::{any::Any, panic::AssertUnwindSafe, time::Instant};
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
     Router,
@@ -9,15 +9,36 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request::Parts};
 use storefront_types::{CallContext, ProblemType, RequestId, TraceParent};
-use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::ProblemResponse;
+use crate::{ProblemResponse, request_metrics};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+tokio::task_local! {
+    /// Of the request that this task works for. Log lines take their ids from here, so that a request that logs nothing
+    /// pays nothing for them, as it would for a span.
+    static CURRENT: CallContext;
+}
+
+/// The context of the request that this task works for.
+pub(crate) fn current() -> Option<CallContext> {
+    CURRENT.try_with(CallContext::clone).ok()
+}
+
+/// Work for the same request in a task of its own: its log lines carry the request's ids.
+pub fn in_current_context<F: Future + Send>(work: F) -> impl Future<Output = F::Output> + Send {
+    let context = current();
+    async move {
+        match context {
+            Some(context) => CURRENT.scope(context, work).await,
+            None => work.await,
+        }
+    }
+}
 
 /// The context of the request at hand; a fresh one where [`with_request_context`] is not in front.
 #[derive(Clone, Debug)]
@@ -37,7 +58,7 @@ pub fn background_context() -> CallContext {
     CallContext::background(Uuid::new_v4())
 }
 
-/// Puts around every route: request id and trace context, one span a request, request metrics by route, problem
+/// Puts around every route: request id and trace context, request metrics by route, problem
 /// documents for unknown paths and methods, and a problem document in place of a panic.
 pub fn with_request_context(router: Router) -> Router {
     router
@@ -56,30 +77,32 @@ fn from_headers(headers: &HeaderMap) -> CallContext {
 
 async fn observe(mut request: Request, next: Next) -> Response {
     let context = from_headers(request.headers());
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", |path| path.as_str()).to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
-    let span = tracing::info_span!(
-        "request", request_id = %context.request_id, trace_id = %context.trace.trace_id(), %method, route,
-    );
     request.extensions_mut().insert(context.clone());
     let began = Instant::now();
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let mut response = answered.instrument(span.clone()).await.unwrap_or_else(|panic| span.in_scope(|| answer_panic(&panic)));
-    let (status, elapsed) = (response.status(), began.elapsed());
-    span.in_scope(|| log(status, elapsed.as_micros()));
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.as_u16().to_string())];
-    metrics::histogram!("http_request_duration_seconds", &labels).record(elapsed);
-    if let Ok(value) = HeaderValue::from_str(context.request_id.as_str()) {
+    let request_id = HeaderValue::from_str(context.request_id.as_str());
+    let work = async {
+        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        let response = answered.unwrap_or_else(|panic| answer_panic(&panic));
+        let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        let (status, elapsed) = (response.status(), began.elapsed());
+        log(&method, route, status, elapsed.as_micros());
+        request_metrics::record(&method, route, status, elapsed);
+        response
+    };
+    let mut response = CURRENT.scope(context, work).await;
+    if let Ok(value) = request_id {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     response
 }
 
-fn log(status: StatusCode, duration_us: u128) {
+fn log(method: &Method, route: &str, status: StatusCode, duration_us: u128) {
     // A shop's healthy traffic would drown its own log; metrics count it. RUST_LOG=storefront_service=debug shows each.
     match status.is_server_error() {
-        true => tracing::warn!(status = status.as_u16(), duration_us, "request failed"),
-        false => tracing::debug!(status = status.as_u16(), duration_us, "request"),
+        true => tracing::warn!(%method, route, status = status.as_u16(), duration_us, "request failed"),
+        false => tracing::debug!(%method, route, status = status.as_u16(), duration_us, "request"),
     }
 }
 

@@ -41,6 +41,11 @@ fn is_json(media_type: &str) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemResponse> {
+    // Keeping track of the path costs as much as parsing; only a wrong body needs it.
+    serde_json::from_slice(body).or_else(|_| explain(body))
+}
+
+fn explain<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemResponse> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

@@ -11,10 +11,11 @@ mod logging;
 mod problem;
 mod query;
 mod readiness;
+mod request_metrics;
 mod shutdown;
 
 pub use admin::install_metrics;
-pub use context::{Context, background_context, with_request_context};
+pub use context::{Context, background_context, in_current_context, with_request_context};
 pub use json::{MAX_JSON_BODY_BYTES, StrictJson};
 pub use listen::{ListenArgs, Listeners, serve};
 pub use logging::init_logging;

@@ -71,6 +71,7 @@ pub async fn serve(listeners: Listeners, app: Router, readiness: Readiness, shut
     };
     let served = tokio::select! {
         served = server => served,
+        () = admin::upkeep() => Ok(()),
         () = drained => {
             tracing::warn!(limit_s = DRAIN_LIMIT.as_secs(), "open requests were cut off at the end of the drain");
             Ok(())

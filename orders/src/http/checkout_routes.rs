@@ -4,10 +4,9 @@ use axum::{extract::State, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use orders_api::{CheckoutRequest, Order, OrderStatus, SettleCartRequest, TICKET_HEADER, TicketResponse};
 use serde_json::json;
-use storefront_service::{Context, ProblemResponse, StrictJson};
+use storefront_service::{Context, ProblemResponse, StrictJson, in_current_context};
 use storefront_types::{IdempotencyKey, Problem, ProblemType};
 use time::OffsetDateTime;
-use tracing::Instrument;
 
 use super::{Shop, invalid, private, unavailable};
 use crate::checkout::{Answer, Away, Checkout, Runner, Ticket, check_address};
@@ -73,7 +72,7 @@ pub(super) async fn checkout(
     }
     let checkout = Checkout::new(key, ticket, body, context);
     // A client that hangs up does not stop a checkout in the middle.
-    let running = tokio::spawn(run(shop.runner.clone(), checkout).instrument(tracing::Span::current()));
+    let running = tokio::spawn(in_current_context(run(shop.runner.clone(), checkout)));
     let (answered, checkout) = running.await.map_err(|_| ProblemResponse::from(ProblemType::Internal))?;
     let mut response = answer(answered, &checkout)?;
     let leader = shop.runner.inventory.leader();
