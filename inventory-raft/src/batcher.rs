@@ -105,7 +105,7 @@ async fn propose(consensus: &Consensus, batch: Vec<Submission>) {
     let (commands, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|one| (one.commands, one.reply)).unzip();
     let commands: Vec<Command> = commands.into_iter().flatten().collect();
     metrics::histogram!("inventory_entry_commands").record(commands.len() as f64);
-    let proposed = consensus.submit(Entry { time: clock::now(), commands }).await;
+    let proposed = consensus.submit(Entry::new(clock::now(), &commands)).await;
     let outcome = match &proposed {
         Ok(_) => "committed",
         Err(SubmitError::NotLeader) => "not_leader",

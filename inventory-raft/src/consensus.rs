@@ -10,8 +10,10 @@ mod persister;
 mod snapshot;
 mod state_machine;
 mod type_config;
+mod view;
 
 pub(crate) use network::raft_router;
-pub(crate) use node::{Consensus, ConsensusConfig, ReadError, SubmitError, View};
+pub(crate) use node::{Consensus, ConsensusConfig, ReadError, SubmitError};
 pub(crate) use state_machine::SharedState;
 pub(crate) use type_config::Peer;
+pub(crate) use view::View;

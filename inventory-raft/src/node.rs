@@ -62,7 +62,7 @@ async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness)
         let view = consensus.view();
         metrics::gauge!("inventory_has_leader").set(if view.leader.is_some() { 1.0 } else { 0.0 });
         metrics::gauge!("inventory_term").set(view.term as f64);
-        metrics::gauge!("inventory_applied_index").set(view.applied_index as f64);
+        metrics::gauge!("inventory_applied_index").set(consensus.progress().1 as f64);
         readiness.set("raft", view.leader.as_ref().map(|_| ()).ok_or_else(|| "no leader is known".to_owned()));
         let due = consensus.shared.read().inventory.next_expiry().is_some_and(|at| at <= clock::now());
         if due && consensus.is_leader() {

@@ -25,7 +25,7 @@ struct Ring {
     base: u64,
     head: u64,
     touches: usize,
-    entries: VecDeque<(u64, BTreeSet<Sku>)>,
+    entries: VecDeque<(u64, Vec<Sku>)>,
 }
 
 pub(crate) struct ChangeFeed {
@@ -44,7 +44,7 @@ impl ChangeFeed {
     }
 
     /// Remembers what an applied entry touched, and wakes the readers.
-    pub(crate) fn publish(&self, index: u64, touched: BTreeSet<Sku>) {
+    pub(crate) fn publish(&self, index: u64, touched: Vec<Sku>) {
         {
             let mut ring = self.lock();
             ring.head = index;
@@ -89,7 +89,7 @@ impl ChangeFeed {
 mod tests {
     use super::*;
 
-    fn skus(names: &[&str]) -> BTreeSet<Sku> {
+    fn skus<T: FromIterator<Sku>>(names: &[&str]) -> T {
         names.iter().map(|name| Sku::parse(name).unwrap()).collect()
     }
 

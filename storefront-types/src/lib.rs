@@ -13,6 +13,7 @@ mod problem;
 mod quantity;
 mod region;
 mod sku;
+mod text;
 
 pub use call_context::{CallContext, InvalidTraceParent, RequestId, TraceParent};
 pub use idempotency_key::{IdempotencyKey, InvalidIdempotencyKey};

@@ -2,8 +2,9 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::text::serde_as_text;
 
 /// Longest region or location name in bytes (a DNS label, RFC 1035 section 2.3.4).
 const MAX_NAME_BYTES: usize = 63;
@@ -21,10 +22,11 @@ fn parse_name(text: &str) -> Result<Arc<str>, InvalidName> {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
         #[schema(value_type = String, min_length = 1, max_length = 63)]
         pub struct $name(Arc<str>);
+
+        serde_as_text!($name);
 
         impl $name {
             pub fn as_str(&self) -> &str {
@@ -37,20 +39,6 @@ macro_rules! name {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 parse_name(text).map(Self)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0.as_ref().to_owned()
             }
         }
 

@@ -2,18 +2,20 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::text::serde_as_text;
 
 /// Longest SKU in bytes. Merchants' SKUs stay far below; a bound keeps log entries and keys small.
 pub const MAX_SKU_BYTES: usize = 128;
 
 /// A non-empty SKU of at most [`MAX_SKU_BYTES`] bytes of printable characters without spaces at the ends or `/`, `?`, `#`, `%`,
 /// so that it stands in a URL path as it is or percent-encoded without ambiguity.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(value_type = String, max_length = 128, min_length = 1)]
 pub struct Sku(Arc<str>);
+
+serde_as_text!(Sku);
 
 /// Why a text is not a SKU.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,25 +50,11 @@ impl Sku {
     }
 }
 
-impl TryFrom<String> for Sku {
-    type Error = InvalidSku;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text)
-    }
-}
-
 impl FromStr for Sku {
     type Err = InvalidSku;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::parse(text)
-    }
-}
-
-impl From<Sku> for String {
-    fn from(sku: Sku) -> Self {
-        sku.0.as_ref().to_owned()
     }
 }
 

@@ -108,7 +108,8 @@ pub struct AdjustRequest {
     pub id: CommandId,
     pub sku: Sku,
     pub location: LocationId,
-    /// Units to add; not zero. Refused as `insufficient_stock` where it would go below what is reserved.
+    /// Units to add; not zero. What is reserved is not taken off: the rest is recorded as `short` in the totals, and the
+    /// outcome's line says `requested` and `available`.
     pub quantity: i64,
 }
 
@@ -185,10 +186,10 @@ pub struct OutcomeLine {
     /// What was taken from where; empty on refusals.
     #[serde(default)]
     pub allocations: Vec<Allocation>,
-    /// On `insufficient_stock`: what was asked for.
+    /// On `insufficient_stock`, and on an adjustment made in part: what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<u64>,
-    /// On `insufficient_stock`: what the allowed locations could have given.
+    /// Beside `requested`: what the allowed locations could have given, or what was adjusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available: Option<u64>,
 }

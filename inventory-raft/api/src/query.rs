@@ -24,6 +24,9 @@ pub struct StockTotals {
     pub received: u64,
     pub adjusted: i64,
     pub sold: u64,
+    /// Units that counts found missing and that are promised to somebody: stock to find or orders to call off.
+    #[serde(default)]
+    pub short: u64,
 }
 
 /// `GET /v1/stock/{sku}`.

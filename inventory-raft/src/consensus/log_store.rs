@@ -49,7 +49,7 @@ impl Types for LogTypes {
 
     fn payload_size(payload: &Self::LogPayload) -> u64 {
         match &payload.0 {
-            Payload::Normal(entry) => 64 + 256 * entry.commands.len() as u64,
+            Payload::Normal(entry) => 128 + entry.len() as u64,
             _ => 256,
         }
     }

@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-use inventory_api::{Leader, Member, MemberRole, NodeState};
+use inventory_api::NodeState;
 use openraft::{
     Config, Instant, ReadPolicy, ServerState, SnapshotPolicy,
     async_runtime::WatchReceiver,
     error::{ClientWriteError, LinearizableReadError, RaftError},
 };
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     log_store::LogStore,
@@ -23,6 +23,7 @@ use super::{
     snapshot::SnapshotDir,
     state_machine::{SharedState, StateMachine},
     type_config::{Peer, TypeConfig},
+    view::{self, View},
 };
 use crate::stock::{Entry, LogTime, Outcome};
 
@@ -84,22 +85,12 @@ pub(crate) enum ReadError {
     NoQuorum,
 }
 
-/// What this node knows of the cluster.
-#[derive(Clone, Debug)]
-pub(crate) struct View {
-    pub(crate) state: NodeState,
-    pub(crate) term: u64,
-    pub(crate) leader: Option<Leader>,
-    pub(crate) members: Vec<Member>,
-    pub(crate) last_log_index: u64,
-    pub(crate) applied_index: u64,
-}
-
 pub(crate) struct Consensus {
     raft: Raft,
     pub(crate) shared: Arc<SharedState>,
     pub(crate) cluster_id: Arc<str>,
     pub(crate) node_id: u64,
+    view: watch::Receiver<Arc<View>>,
     snapshots: SnapshotDir,
     persister: Mutex<Option<Persister>>,
 }
@@ -129,7 +120,8 @@ impl Consensus {
             }
         }
         let persister = Mutex::new(Some(persister));
-        Ok(Self { raft, shared, cluster_id, node_id: config.node_id, snapshots, persister })
+        let view = view::follow(&raft);
+        Ok(Self { raft, shared, cluster_id, node_id: config.node_id, view, snapshots, persister })
     }
 
     /// What the Raft port serves.
@@ -162,36 +154,21 @@ impl Consensus {
         }
     }
 
+    /// Whether this node takes itself for the leader. A proposal or a read round proves it.
     pub(crate) fn is_leader(&self) -> bool {
-        self.raft.metrics().borrow_watched().state == ServerState::Leader
+        self.view.borrow().state == NodeState::Leader
     }
 
-    pub(crate) fn view(&self) -> View {
-        let receiver = self.raft.metrics();
+    /// What this node knows of the cluster; at most a moment behind Raft itself.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// Index of the last entry in the log, written or not, and of the last that is applied.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        let receiver = self.raft.data_metrics();
         let metrics = receiver.borrow_watched();
-        let membership = &metrics.membership_config;
-        let voters: Vec<u64> = membership.voter_ids().collect();
-        let member = |(id, peer): (&u64, &Peer)| Member {
-            id: *id,
-            address: peer.client.clone(),
-            region: peer.region.clone(),
-            role: if voters.contains(id) { MemberRole::Voter } else { MemberRole::Learner },
-        };
-        let leader = metrics.current_leader.and_then(|id| Some((id, membership.get_node(&id)?)));
-        View {
-            state: match metrics.state {
-                ServerState::Leader => NodeState::Leader,
-                ServerState::Follower => NodeState::Follower,
-                ServerState::Candidate => NodeState::Candidate,
-                ServerState::Learner => NodeState::Learner,
-                ServerState::Shutdown => NodeState::Shutdown,
-            },
-            term: metrics.current_term,
-            leader: leader.map(|(id, peer)| Leader { id, address: peer.client.clone() }),
-            members: membership.nodes().map(member).collect(),
-            last_log_index: metrics.last_log_index.unwrap_or_default(),
-            applied_index: metrics.last_applied.map_or(0, |last| last.index),
-        }
+        (metrics.last_log.map_or(0, |last| last.index), metrics.last_applied.map_or(0, |last| last.index))
     }
 
     /// The time for which this node's state is known to be the newest. A leader knows it as of the last answer of a quorum.

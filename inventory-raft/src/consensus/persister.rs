@@ -15,8 +15,10 @@ use super::{
 };
 use crate::{stock::Inventory, store::ledger_store::LedgerStore};
 
-/// Between two writes. Nothing acknowledged waits for them; a longer pause merges more changes of a hot SKU into one write.
-const WRITE_EVERY: Duration = Duration::from_millis(500);
+/// Between two writes. Nothing acknowledged waits for them, and after a crash they count for nothing, so the pause is long: the
+/// changes of a page merge into one write. It bounds what a clean stop has left to write: at 200,000 commands a second about
+/// 300 MB.
+const WRITE_EVERY: Duration = Duration::from_secs(10);
 
 /// The ledger as the disk has it, and the store to go on with. Trusts sled only after a clean stop; else the newest
 /// snapshot, and openraft replays the log from there.
@@ -27,8 +29,7 @@ pub(crate) fn recover(directory: &Path, snapshots: &SnapshotDir) -> io::Result<(
     if let Some(stored) = stored {
         let (last_applied, membership): (Option<LogId>, Membership) =
             postcard::from_bytes(&stored.meta).map_err(io::Error::other)?;
-        let records = stored.records.iter().map(|(key, value)| (&key[..], &value[..]));
-        let inventory = Inventory::from_records(records).map_err(io::Error::other)?;
+        let inventory = Inventory::from_pages(&stored.pages).map_err(io::Error::other)?;
         let applied = Applied { inventory, last_applied, membership, replaced: false };
         if applied.index() >= snapshot_index {
             tracing::info!(index = applied.index(), "loaded the state of a clean stop");
@@ -36,8 +37,7 @@ pub(crate) fn recover(directory: &Path, snapshots: &SnapshotDir) -> io::Result<(
         }
     }
     let Some((file, meta)) = newest else { return Ok((Applied { replaced: true, ..Applied::default() }, store)) };
-    let mut inventory = snapshot::load(&file.path).map_err(io::Error::other)?;
-    inventory.mark_all_dirty();
+    let inventory = snapshot::load(&file.path).map_err(io::Error::other)?;
     tracing::info!(index = snapshot_index, "loaded the newest snapshot");
     let applied = Applied { inventory, last_applied: meta.last_log_id, membership: meta.last_membership, replaced: true };
     Ok((applied, store))
@@ -87,5 +87,5 @@ fn write(shared: &SharedState, store: &LedgerStore) -> io::Result<()> {
     if changes.is_empty() && !replace {
         return Ok(());
     }
-    store.write(changes, meta, replace)
+    store.write(changes.encode(), meta, replace)
 }

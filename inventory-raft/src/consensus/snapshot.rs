@@ -2,7 +2,8 @@
 //!
 //! A snapshot is written to a temporary file, synced, renamed, and its directory synced; whatever has the final name is whole.
 //! Layout, all numbers big-endian: magic (8 bytes), length and CRC-32 of the header, header (postcard), then for each block its length, its
-//! CRC-32 and its bytes (postcard of a list of records); a length of 0 ends the file.
+//! CRC-32 and its bytes (postcard of a list of keys and values); a length of 0 ends the blocks; then a last block with the number of records
+//! and the state hash, which are known only when all was written.
 
 use std::{
     fs::{self, File},
@@ -13,9 +14,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::type_config::{LogId, Membership, SnapshotMeta};
-use crate::stock::{Inventory, RecordError, SnapshotRecord};
+use crate::stock::{Frozen, Inventory, RecordError, RecordHasher, RecordLoader};
 
-const MAGIC: &[u8; 8] = b"SFSNAP01";
+const MAGIC: &[u8; 8] = b"SFSNAP02";
 
 /// Records are packed into blocks of about this size: large enough for a cheap checksum, small enough to read in one go.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -27,6 +28,10 @@ const MAX_BLOCK_BYTES: u32 = 4 * 1024 * 1024;
 struct Header {
     last_log_id: Option<LogId>,
     membership: Membership,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Trailer {
     records: u64,
     state_hash: String,
 }
@@ -76,31 +81,14 @@ impl SnapshotDir {
     }
 
     /// Writes the ledger down as the newest snapshot.
-    pub(crate) fn write(&self, records: &[SnapshotRecord], state_hash: String, meta: &SnapshotMeta) -> io::Result<SnapshotFile> {
-        let header = Header {
-            last_log_id: meta.last_log_id,
-            membership: meta.last_membership.clone(),
-            records: records.len() as u64,
-            state_hash,
-        };
+    pub(crate) fn write(&self, frozen: &Frozen, meta: &SnapshotMeta) -> io::Result<SnapshotFile> {
+        let header = Header { last_log_id: meta.last_log_id, membership: meta.last_membership.clone() };
         let temporary = self.temporary();
-        let mut out = BufWriter::new(File::create(&temporary)?);
-        out.write_all(MAGIC)?;
-        write_block(&mut out, &postcard::to_stdvec(&header).map_err(io::Error::other)?)?;
-        let mut rest = records;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fits = rest.iter().take_while(|record| {
-                let before = bytes;
-                bytes += record.key.len() + record.value.len();
-                before < BLOCK_BYTES
-            });
-            let (block, after) = rest.split_at(fits.count());
-            write_block(&mut out, &postcard::to_stdvec(block).map_err(io::Error::other)?)?;
-            rest = after;
-        }
-        out.write_all(&0_u32.to_be_bytes())?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_data()?;
+        let mut out = BlockWriter::new(File::create(&temporary)?);
+        out.out.write_all(MAGIC)?;
+        write_block(&mut out.out, &postcard::to_stdvec(&header).map_err(io::Error::other)?)?;
+        frozen.each_record(|key, value| out.add(key, value))?;
+        out.finish()?.sync_data()?;
         self.keep(&temporary, meta.last_log_id)
     }
 
@@ -131,24 +119,68 @@ impl SnapshotDir {
     }
 }
 
+/// Packs records into blocks and hashes them on the way.
+struct BlockWriter {
+    out: BufWriter<File>,
+    block: Vec<(Vec<u8>, Vec<u8>)>,
+    bytes: usize,
+    records: u64,
+    hasher: RecordHasher,
+}
+
+impl BlockWriter {
+    fn new(file: File) -> Self {
+        let hasher = RecordHasher::default();
+        Self { out: BufWriter::new(file), block: Vec::new(), bytes: 0, records: 0, hasher }
+    }
+
+    fn add(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        self.hasher.add(key, value);
+        self.bytes += key.len() + value.len();
+        self.records += 1;
+        self.block.push((key.to_vec(), value.to_vec()));
+        if self.bytes < BLOCK_BYTES { Ok(()) } else { self.close_block() }
+    }
+
+    fn close_block(&mut self) -> io::Result<()> {
+        write_block(&mut self.out, &postcard::to_stdvec(&self.block).map_err(io::Error::other)?)?;
+        self.block.clear();
+        self.bytes = 0;
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<File> {
+        if !self.block.is_empty() {
+            self.close_block()?;
+        }
+        self.out.write_all(&0_u32.to_be_bytes())?;
+        let trailer = Trailer { records: self.records, state_hash: self.hasher.finish() };
+        write_block(&mut self.out, &postcard::to_stdvec(&trailer).map_err(io::Error::other)?)?;
+        self.out.into_inner().map_err(io::IntoInnerError::into_error)
+    }
+}
+
 /// Reads a whole snapshot and checks every sum and the state hash.
 pub(crate) fn load(path: &Path) -> Result<Inventory, SnapshotError> {
     let corrupt = |what| SnapshotError::Corrupt { path: path.to_owned(), what };
-    let (header, mut input) = open(path)?;
-    let mut records: Vec<SnapshotRecord> = Vec::new();
+    let (_, mut input) = open(path)?;
+    let (mut loader, mut hasher, mut found) = (RecordLoader::default(), RecordHasher::default(), Trailer::default());
     while let Some(block) = read_block(&mut input, path)? {
-        let block: Vec<SnapshotRecord> = postcard::from_bytes(&block).map_err(|_| corrupt("a block is not a list of records"))?;
-        records.extend(block);
+        let block: Vec<(&[u8], &[u8])> =
+            postcard::from_bytes(&block).map_err(|_| corrupt("a block is not a list of records"))?;
+        for (key, value) in block {
+            hasher.add(key, value);
+            found.records += 1;
+            loader.load(key, value).map_err(|source| SnapshotError::Record { path: path.to_owned(), source })?;
+        }
     }
-    if records.len() as u64 != header.records {
-        return Err(corrupt("records are missing"));
+    found.state_hash = hasher.finish();
+    let trailer = read_block(&mut input, path)?.ok_or_else(|| corrupt("the last block is empty"))?;
+    let trailer: Trailer = postcard::from_bytes(&trailer).map_err(|_| corrupt("the last block cannot be read"))?;
+    match trailer == found {
+        true => Ok(loader.finish()),
+        false => Err(corrupt("the number of records or the state hash differs")),
     }
-    let pairs = records.iter().map(|record| (&record.key[..], &record.value[..]));
-    let inventory = Inventory::from_records(pairs).map_err(|source| SnapshotError::Record { path: path.to_owned(), source })?;
-    if inventory.state_hash() != header.state_hash {
-        return Err(corrupt("the state hash differs"));
-    }
-    Ok(inventory)
 }
 
 fn meta_of(header: Header) -> SnapshotMeta {
@@ -224,7 +256,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let snapshots = SnapshotDir::open(folder.path()).unwrap();
         let inventory = filled();
-        let file = snapshots.write(&inventory.records(), inventory.state_hash(), &SnapshotMeta::default()).unwrap();
+        let file = snapshots.write(&inventory.freeze(), &SnapshotMeta::default()).unwrap();
         (folder, snapshots, file, inventory)
     }
 

@@ -14,15 +14,15 @@ use openraft::{
 
 use super::{
     snapshot::{self, SnapshotDir, SnapshotFile},
-    type_config::{LogId, Membership, SnapshotMeta, TypeConfig},
+    type_config::{LogEntry, LogId, Membership, SnapshotMeta, TypeConfig},
 };
 use crate::{
-    stock::{Inventory, LogTime},
+    stock::{Inventory, LogTime, Outcome},
     watch::ChangeFeed,
 };
 
 /// The ledger and the place in the log it stands for.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Applied {
     pub(crate) inventory: Inventory,
     pub(crate) last_applied: Option<LogId>,
@@ -65,6 +65,35 @@ impl SharedState {
         if applied.index() >= commit { at.max(applied.inventory.clock()) } else { applied.inventory.clock() }
     }
 
+    /// Applies one log entry: one outcome for each of its commands.
+    ///
+    /// # Errors
+    /// The entry cannot be decoded. Nothing was applied, and the node must not go on.
+    fn apply(&self, entry: &LogEntry) -> io::Result<Vec<Outcome>> {
+        // Decoding needs no lock, so readers do not wait for it.
+        let commands = match &entry.payload {
+            EntryPayload::Normal(batch) => batch.decode().map_err(|error| {
+                io::Error::new(io::ErrorKind::InvalidData, format!("entry {} cannot be applied: {error}", entry.log_id))
+            })?,
+            EntryPayload::Blank | EntryPayload::Membership(_) => Vec::new(),
+        };
+        let (outcomes, touched) = {
+            let mut applied = self.write();
+            applied.last_applied = Some(entry.log_id);
+            let outcomes = match &entry.payload {
+                EntryPayload::Blank => Vec::new(),
+                EntryPayload::Normal(batch) => applied.inventory.apply_entry(batch.time, &commands),
+                EntryPayload::Membership(membership) => {
+                    applied.membership = Membership::new(Some(entry.log_id), membership.clone());
+                    Vec::new()
+                }
+            };
+            (outcomes, applied.inventory.take_touched())
+        };
+        self.feed.publish(entry.log_id.index, touched);
+        Ok(outcomes)
+    }
+
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Applied> {
         self.applied.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,21 +125,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         while let Some(next) = entries.next().await {
             let (entry, responder) = next?;
             let began = Instant::now();
-            let (outcomes, touched) = {
-                let mut applied = self.shared.write();
-                applied.last_applied = Some(entry.log_id);
-                let outcomes = match &entry.payload {
-                    EntryPayload::Blank => Vec::new(),
-                    EntryPayload::Normal(batch) => applied.inventory.apply_entry(batch),
-                    EntryPayload::Membership(membership) => {
-                        applied.membership = Membership::new(Some(entry.log_id), membership.clone());
-                        Vec::new()
-                    }
-                };
-                (outcomes, applied.inventory.take_touched())
-            };
+            let outcomes = self.shared.apply(&entry)?;
             metrics::histogram!("inventory_apply_duration_seconds").record(began.elapsed());
-            self.shared.feed.publish(entry.log_id.index, touched);
             if let Some(responder) = responder {
                 responder.send(outcomes);
             }
@@ -127,7 +143,6 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         self.snapshots.keep(&snapshot.path, meta.last_log_id)?;
         let mut applied = self.shared.write();
         applied.inventory = inventory;
-        applied.inventory.mark_all_dirty();
         applied.replaced = true;
         applied.last_applied = meta.last_log_id;
         applied.membership = meta.last_membership.clone();
@@ -151,12 +166,12 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
         let (shared, snapshots) = (self.shared.clone(), self.snapshots.clone());
         let build = move || {
             let began = Instant::now();
-            let (inventory, meta) = {
+            let (frozen, meta) = {
                 let applied = shared.read();
                 let meta = SnapshotMeta { last_log_id: applied.last_applied, last_membership: applied.membership.clone() };
-                (applied.inventory.clone(), meta)
+                (applied.inventory.freeze(), meta)
             };
-            let snapshot = snapshots.write(&inventory.records(), inventory.state_hash(), &meta)?;
+            let snapshot = snapshots.write(&frozen, &meta)?;
             metrics::histogram!("inventory_snapshot_duration_seconds").record(began.elapsed());
             Ok(Snapshot { meta, snapshot })
         };

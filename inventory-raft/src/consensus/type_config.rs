@@ -34,6 +34,6 @@ pub(crate) type Payload = EntryPayload<Entry, u64, Peer>;
 
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} commands at {}", self.commands.len(), self.time.0)
+        write!(f, "{} bytes of commands at {}", self.len(), self.time.0)
     }
 }

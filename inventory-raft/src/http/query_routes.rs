@@ -159,7 +159,7 @@ fn confirmed_cursor(text: &str) -> Option<ConfirmedCursor> {
 /// This node's view of the cluster.
 #[utoipa::path(get, path = inventory_api::paths::CLUSTER, responses((status = 200, body = ClusterView)))]
 pub(super) async fn cluster(State(api): State<Api>) -> Response {
-    let view = api.consensus.view();
+    let (view, (last_log_index, applied_index)) = (api.consensus.view(), api.consensus.progress());
     let body = ClusterView {
         cluster_id: api.consensus.cluster_id.to_string(),
         node_id: api.consensus.node_id,
@@ -167,8 +167,8 @@ pub(super) async fn cluster(State(api): State<Api>) -> Response {
         term: view.term,
         leader: view.leader.clone(),
         members: view.members.clone(),
-        last_log_index: view.last_log_index,
-        applied_index: view.applied_index,
+        last_log_index,
+        applied_index,
     };
     error::found(body, &view)
 }

@@ -10,7 +10,6 @@ use super::{
     command::{Command, Line, LogTime},
     levels::SkuStock,
     outcome::{Code, Outcome, OutcomeLine},
-    records::RecordKey,
     reservation::{Allocated, Change, Reservation, ReservedLine, State},
     state::{Inventory, MAX_EXPIRE_PER_COMMAND, MAX_ON_HAND, REMEMBER_MS},
 };
@@ -88,12 +87,14 @@ impl Inventory {
 
     /// Changes one SKU's stock, counts its version up and marks it for writing down and for the watch.
     fn change<T>(&mut self, sku: &Sku, change: impl FnOnce(&mut SkuStock) -> T) -> (T, u64) {
-        let stock = self.skus.entry(sku.clone()).or_default();
+        if self.skus.get(sku).is_none() {
+            self.skus.insert(sku.clone(), SkuStock::default());
+        }
+        let Some(stock) = self.skus.get_mut(sku) else { unreachable!("the SKU was just made known") };
         let result = change(stock);
         stock.version += 1;
         let version = stock.version;
-        self.dirty.insert(RecordKey::Sku(sku.clone()));
-        self.touched.insert(sku.clone());
+        self.touched.push(sku.clone());
         (result, version)
     }
 
@@ -112,24 +113,33 @@ impl Inventory {
         self.locations.insert(location.clone());
         self.stock_outcome(sku, |stock| {
             stock.totals.received += units;
-            stock.at.entry(location.clone()).or_default().on_hand += units;
+            stock.at.at_mut(location).on_hand += units;
         })
     }
 
+    /// A count found more or less. What is promised to somebody is not taken off: it is recorded as short instead, and the
+    /// outcome says how much of the change was made.
     fn adjust(&mut self, sku: &Sku, location: &LocationId, delta: i64) -> Outcome {
         let Some(stock) = self.skus.get(sku) else { return Outcome::of(Code::UnknownSku) };
-        let Some(level) = stock.at.get(location).copied() else { return Outcome::of(Code::UnknownLocation) };
-        let Some(on_hand) = level.on_hand.checked_add_signed(delta).filter(|units| *units <= MAX_ON_HAND) else {
-            let code = if delta < 0 { Code::InsufficientStock } else { Code::Overflow };
-            return Outcome::of(code);
-        };
-        if on_hand < level.reserved {
-            return Outcome::of(Code::InsufficientStock);
+        let Some(level) = stock.at.get(location) else { return Outcome::of(Code::UnknownLocation) };
+        let wanted = delta.unsigned_abs();
+        if delta > 0 && level.on_hand + wanted > MAX_ON_HAND {
+            return Outcome::of(Code::Overflow);
         }
-        self.stock_outcome(sku, |stock| {
-            stock.totals.adjusted += delta;
-            stock.at.entry(location.clone()).or_default().on_hand = on_hand;
-        })
+        let made = if delta < 0 { wanted.min(level.available()) } else { wanted };
+        let mut outcome = self.stock_outcome(sku, |stock| {
+            let signed = i64::try_from(made).unwrap_or(i64::MAX);
+            stock.totals.adjusted += if delta < 0 { -signed } else { signed };
+            stock.totals.short = stock.totals.short.saturating_add(wanted - made);
+            let level = stock.at.at_mut(location);
+            level.on_hand = if delta < 0 { level.on_hand - made } else { level.on_hand + made };
+        });
+        if made < wanted {
+            for line in &mut outcome.lines {
+                line.shortage = Some((wanted, made));
+            }
+        }
+        outcome
     }
 
     fn move_units(&mut self, sku: &Sku, from: &LocationId, to: &LocationId, quantity: Quantity) -> Outcome {
@@ -146,8 +156,8 @@ impl Inventory {
         }
         self.locations.insert(to.clone());
         self.stock_outcome(sku, |stock| {
-            stock.at.entry(from.clone()).or_default().on_hand -= units;
-            stock.at.entry(to.clone()).or_default().on_hand += units;
+            stock.at.at_mut(from).on_hand -= units;
+            stock.at.at_mut(to).on_hand += units;
         })
     }
 
@@ -185,10 +195,13 @@ impl Inventory {
             memo: memo.cloned(),
         };
         let outcome = reservation.first_outcome();
-        self.index(id, &reservation);
-        self.dirty.insert(RecordKey::Reservation(id));
-        self.reservations.insert(id, reservation);
+        self.admit(id, reservation);
         outcome
+    }
+
+    /// The ledger's own copy of a name, so that a million reservations share one.
+    fn own(&self, sku: &Sku) -> Sku {
+        self.skus.get_entry(sku).map_or_else(|| sku.clone(), |(own, _)| own.clone())
     }
 
     /// Finds units for every line, merged by SKU in order of first mention, or the refusal that names each line that fails.
@@ -198,7 +211,7 @@ impl Inventory {
         let mut refused: Vec<(Code, OutcomeLine)> = Vec::new();
         for line in lines {
             let index = *at.entry(&line.sku).or_insert_with(|| {
-                taken.push(ReservedLine { sku: line.sku.clone(), allocations: Vec::new() });
+                taken.push(ReservedLine { sku: self.own(&line.sku), allocations: Vec::with_capacity(1) });
                 taken.len() - 1
             });
             if let Err((code, shortage)) = self.allocate_line(line, &mut taken[index].allocations) {
@@ -226,7 +239,7 @@ impl Inventory {
             return Err((Code::UnknownLocation, None));
         }
         let anywhere: Vec<&LocationId> = match line.locations.is_empty() {
-            true => stock.at.keys().collect(),
+            true => stock.at.iter().map(|(location, _)| location).collect(),
             false => line.locations.iter().collect(),
         };
         let wanted = u64::from(line.quantity.get());
@@ -285,14 +298,13 @@ impl Inventory {
             State::Released => return Outcome::of(Code::AlreadyReleased),
             State::Expired => return Outcome::of(Code::Expired),
         }
-        let Some(mut reservation) = self.reservations.remove(&id) else { return Outcome::of(Code::NotFound) };
-        self.unindex(id, &reservation);
-        reservation.expires_at = self.clock.plus_ms(ttl_ms);
-        let expires_at = Some(reservation.expires_at);
-        self.index(id, &reservation);
-        self.dirty.insert(RecordKey::Reservation(id));
-        self.reservations.insert(id, reservation);
-        Outcome { expires_at, ..Outcome::of(Code::Ok) }
+        let (before, after) = (found.expires_at, self.clock.plus_ms(ttl_ms));
+        self.expiring.remove(&(before, id));
+        self.expiring.insert((after, id));
+        if let Some(reservation) = self.reservations.get_mut(&id) {
+            reservation.expires_at = after;
+        }
+        Outcome { expires_at: Some(after), ..Outcome::of(Code::Ok) }
     }
 
     /// Acknowledges what is confirmed; other ids have nothing to acknowledge and are passed over.
@@ -327,10 +339,12 @@ impl Inventory {
 
     /// Moves a reservation to its next state and its units with it.
     fn settle(&mut self, id: ReservationId, state: State, change: Change) -> Outcome {
-        let Some(mut reservation) = self.reservations.remove(&id) else { return Outcome::of(Code::NotFound) };
-        self.unindex(id, &reservation);
-        let mut versions = Vec::with_capacity(reservation.lines.len());
-        for line in &reservation.lines {
+        let Some(found) = self.reservations.get_mut(&id) else { return Outcome::of(Code::NotFound) };
+        let before = (found.state, found.expires_at, found.confirmed_at());
+        let lines = std::mem::take(&mut found.lines);
+        self.unindex(id, before.0, before.1, before.2);
+        let mut versions = Vec::with_capacity(lines.len());
+        for line in &lines {
             let version = match state {
                 State::Acknowledged | State::Reserved => self.skus.get(&line.sku).map_or(0, |stock| stock.version),
                 State::Confirmed => self.change(&line.sku, |stock| sell(stock, line)).1,
@@ -338,15 +352,16 @@ impl Inventory {
             };
             versions.push(version);
         }
+        let Some(mut reservation) = self.reservations.remove(&id) else { return Outcome::of(Code::NotFound) };
+        reservation.lines = lines;
         reservation.state = state;
+        reservation.changes.reserve_exact(1);
         reservation.changes.push((change, self.clock, versions));
         if state != State::Confirmed {
             reservation.memo = None;
         }
         let outcome = reservation.outcome_of(change);
-        self.index(id, &reservation);
-        self.dirty.insert(RecordKey::Reservation(id));
-        self.reservations.insert(id, reservation);
+        self.admit(id, reservation);
         outcome
     }
 }
@@ -370,7 +385,7 @@ fn add(taken: &mut Vec<Allocated>, location: &LocationId, units: u64) {
 
 fn take(stock: &mut SkuStock, line: &ReservedLine, hold: bool) {
     for part in &line.allocations {
-        let level = stock.at.entry(part.location.clone()).or_default();
+        let level = stock.at.at_mut(&part.location);
         assert!(part.quantity <= level.available(), "allocation beyond what is available");
         if hold {
             level.reserved += part.quantity;
@@ -383,7 +398,7 @@ fn take(stock: &mut SkuStock, line: &ReservedLine, hold: bool) {
 
 fn sell(stock: &mut SkuStock, line: &ReservedLine) {
     for part in &line.allocations {
-        let level = stock.at.entry(part.location.clone()).or_default();
+        let level = stock.at.at_mut(&part.location);
         level.reserved -= part.quantity;
         level.on_hand -= part.quantity;
         stock.totals.sold += part.quantity;
@@ -392,6 +407,6 @@ fn sell(stock: &mut SkuStock, line: &ReservedLine) {
 
 fn give_back(stock: &mut SkuStock, line: &ReservedLine) {
     for part in &line.allocations {
-        stock.at.entry(part.location.clone()).or_default().reserved -= part.quantity;
+        stock.at.at_mut(&part.location).reserved -= part.quantity;
     }
 }

@@ -1,7 +1,10 @@
 //! What goes into the log.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use storefront_types::{CommandId, LocationId, Quantity, ReservationId, Sku};
+
+use crate::store::codec::{self, CodecError};
 
 /// Milliseconds since the Unix epoch on the log's own clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,9 +79,34 @@ pub enum Command {
     },
 }
 
-/// One log entry: commands in order, with the leader's time.
+/// What one log entry carries: commands in order, with the leader's time.
+///
+/// The commands stay encoded on their way through the log and to the peers; only `apply` decodes them, once on each node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub time: LogTime,
-    pub commands: Vec<Command>,
+    commands: Bytes,
+}
+
+impl Entry {
+    pub fn new(time: LogTime, commands: &[Command]) -> Self {
+        Self { time, commands: codec::encode(&commands).into() }
+    }
+
+    /// Bytes that the commands take in the log.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// The commands in order.
+    ///
+    /// # Errors
+    /// The entry was written by a newer release, or is damaged.
+    pub fn decode(&self) -> Result<Vec<Command>, CodecError> {
+        codec::decode(&self.commands)
+    }
 }

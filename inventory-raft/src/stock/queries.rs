@@ -21,8 +21,7 @@ impl Inventory {
 
     /// SKUs after `after` in order of name, at most `limit`.
     pub fn stock_page(&self, after: Option<&Sku>, limit: usize) -> Vec<(&Sku, &SkuStock)> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.skus.range::<Sku, _>((from, Bound::Unbounded)).take(limit).collect()
+        self.skus.after(after).take(limit).map(|(sku, stock)| (sku, stock)).collect()
     }
 
     pub fn reservation(&self, id: ReservationId) -> Option<&Reservation> {
@@ -48,9 +47,8 @@ impl Inventory {
         after: Option<ReservationId>,
         limit: usize,
     ) -> Vec<(ReservationId, &Reservation)> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let wanted = |found: &(&ReservationId, &Reservation)| state.is_none_or(|state| found.1.state == state);
-        let range = self.reservations.range((from, Bound::Unbounded)).filter(wanted);
-        range.take(limit).map(|(id, found)| (*id, found)).collect()
+        let found = self.reservations.after(after.as_ref());
+        let wanted = found.filter(|(_, found)| state.is_none_or(|state| found.state == state));
+        wanted.take(limit).map(|(id, found)| (*id, found)).collect()
     }
 }

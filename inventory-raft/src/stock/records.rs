@@ -1,40 +1,18 @@
-//! The ledger as key-value records: what sled and snapshots hold, and what the state hash is taken over.
+//! The ledger as key-value records, in order of key: what snapshots hold, and what the state hash is taken over.
 
-use std::collections::BTreeSet;
+use std::convert::Infallible;
 
-use serde::{Deserialize, Serialize};
 use storefront_types::{ReservationId, Sku};
 use uuid::Uuid;
 
 use super::{
+    LogTime,
     levels::SkuStock,
     reservation::Reservation,
-    state::{Inventory, REMEMBER_MS, Remembered},
+    state::{Inventory, Remembered},
+    table::{FrozenPages, entries},
 };
 use crate::store::{codec, keys};
-
-/// Which record changed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum RecordKey {
-    Clock,
-    Sku(Sku),
-    Reservation(ReservationId),
-    Remembered(Uuid),
-}
-
-/// One record of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SnapshotRecord {
-    pub key: Vec<u8>,
-    pub value: Vec<u8>,
-}
-
-/// A record to write (`Some`) or delete (`None`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordChange {
-    pub key: Vec<u8>,
-    pub value: Option<Vec<u8>>,
-}
 
 /// A record that cannot be read back. The store is corrupt: rebuild it from a snapshot and the log.
 #[derive(Debug, thiserror::Error)]
@@ -45,101 +23,116 @@ pub enum RecordError {
     Malformed { key: Vec<u8>, source: codec::CodecError },
 }
 
-impl RecordKey {
-    fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Clock => keys::clock(),
-            Self::Sku(sku) => keys::sku(sku),
-            Self::Reservation(id) => keys::reservation(*id),
-            Self::Remembered(id) => keys::remembered(*id),
-        }
-    }
+/// The ledger as it was at one moment. Cheap to make; holds no lock and stops no writer.
+#[derive(Clone, Debug)]
+pub struct Frozen {
+    clock: LogTime,
+    skus: FrozenPages<Sku, SkuStock>,
+    reservations: FrozenPages<ReservationId, Reservation>,
+    remembered: FrozenPages<Uuid, Remembered>,
 }
 
 impl Inventory {
-    /// What changed since the last call, as writes and deletes.
-    pub fn take_changes(&mut self) -> Vec<RecordChange> {
-        let dirty = std::mem::take(&mut self.dirty);
-        dirty.iter().map(|key| RecordChange { key: key.bytes(), value: self.value(key) }).collect()
-    }
-
-    /// Marks every record for writing down, after the whole state was replaced.
-    pub fn mark_all_dirty(&mut self) {
-        self.dirty = self.all_keys().collect();
-    }
-
-    fn all_keys(&self) -> impl Iterator<Item = RecordKey> {
-        let skus = self.skus.keys().cloned().map(RecordKey::Sku);
-        let reservations = self.reservations.keys().copied().map(RecordKey::Reservation);
-        let remembered = self.remembered.keys().copied().map(RecordKey::Remembered);
-        std::iter::once(RecordKey::Clock).chain(skus).chain(reservations).chain(remembered)
-    }
-
-    fn value(&self, key: &RecordKey) -> Option<Vec<u8>> {
-        match key {
-            RecordKey::Clock => Some(codec::encode(&self.clock)),
-            RecordKey::Sku(sku) => self.skus.get(sku).map(|stock| codec::encode(&(sku, stock))),
-            RecordKey::Reservation(id) => self.reservations.get(id).map(|found| codec::encode(&(id, found))),
-            RecordKey::Remembered(id) => self.remembered.get(id).map(|known| codec::encode(&(id, known))),
+    pub fn freeze(&self) -> Frozen {
+        Frozen {
+            clock: self.clock,
+            skus: self.skus.freeze(),
+            reservations: self.reservations.freeze(),
+            remembered: self.remembered.freeze(),
         }
-    }
-
-    /// Every record in order of key.
-    pub fn records(&self) -> Vec<SnapshotRecord> {
-        let mut records: Vec<SnapshotRecord> =
-            self.all_keys().filter_map(|key| Some(SnapshotRecord { key: key.bytes(), value: self.value(&key)? })).collect();
-        records.sort_unstable();
-        records
     }
 
     /// BLAKE3 over all records in order of key, in hex: equal on every node at the same log index.
     pub fn state_hash(&self) -> String {
-        hash_records(&self.records())
+        self.freeze().state_hash()
     }
+}
 
-    /// The ledger that has these records, in any order.
-    pub fn from_records<'a>(records: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Self, RecordError> {
-        let mut state = Self::default();
-        for (key, value) in records {
-            state.load(key, value)?;
+/// Entries with their key's bytes in front, sorted by them: the order of records in a file.
+fn sorted<'a, K, V>(pages: &'a FrozenPages<K, V>, shard: impl Fn(&K) -> u8) -> Vec<(u8, &'a K, &'a V)>
+where
+    K: Ord,
+{
+    let mut found: Vec<_> = entries(pages).map(|(key, value)| (shard(key), key, value)).collect();
+    // Within a shard the order of keys is the order of their bytes, for texts as for ids.
+    found.sort_unstable_by(|(a, key_a, _), (b, key_b, _)| (a, key_a).cmp(&(b, key_b)));
+    found
+}
+
+impl Frozen {
+    /// Gives every record, in order of key.
+    pub fn each_record<E>(&self, mut give: impl FnMut(&[u8], &[u8]) -> Result<(), E>) -> Result<(), E> {
+        give(&keys::clock(), &codec::encode(&self.clock))?;
+        for (_, sku, stock) in sorted(&self.skus, |sku| keys::shard(sku.as_str().as_bytes())) {
+            give(&keys::sku(sku), &codec::encode(&(sku, stock)))?;
         }
-        let known: BTreeSet<_> = state.skus.values().flat_map(|stock| stock.at.keys().cloned()).collect();
-        state.locations = known;
-        Ok(state)
+        for (_, id, found) in sorted(&self.reservations, |id| keys::shard(id.uuid().as_bytes())) {
+            give(&keys::reservation(*id), &codec::encode(&(id, found)))?;
+        }
+        for (_, id, known) in sorted(&self.remembered, |id| keys::shard(id.as_bytes())) {
+            give(&keys::remembered(*id), &codec::encode(&(id, known)))?;
+        }
+        Ok(())
     }
 
-    fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), RecordError> {
-        let malformed = |source| RecordError::Malformed { key: key.to_vec(), source };
+    pub fn state_hash(&self) -> String {
+        let mut hasher = RecordHasher::default();
+        let hashed: Result<(), Infallible> = self.each_record(|key, value| {
+            hasher.add(key, value);
+            Ok(())
+        });
+        let Ok(()) = hashed;
+        hasher.finish()
+    }
+}
+
+/// BLAKE3 over records in the given order, each with the lengths of its parts.
+#[derive(Default)]
+pub(crate) struct RecordHasher(blake3::Hasher);
+
+impl RecordHasher {
+    pub(crate) fn add(&mut self, key: &[u8], value: &[u8]) {
+        self.0.update(&(key.len() as u64).to_be_bytes());
+        self.0.update(key);
+        self.0.update(&(value.len() as u64).to_be_bytes());
+        self.0.update(value);
+    }
+
+    pub(crate) fn finish(&self) -> String {
+        self.0.finalize().to_hex().to_string()
+    }
+}
+
+/// Builds a ledger from records in any order.
+#[derive(Default)]
+pub struct RecordLoader(Inventory);
+
+impl RecordLoader {
+    pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), RecordError> {
+        let (state, malformed) = (&mut self.0, |source| RecordError::Malformed { key: key.to_vec(), source });
         match keys::kind(key) {
-            Some(keys::Kind::Clock) => self.clock = codec::decode(value).map_err(malformed)?,
+            Some(keys::Kind::Clock) => state.clock = codec::decode(value).map_err(malformed)?,
             Some(keys::Kind::Sku) => {
-                let (sku, stock): (Sku, SkuStock) = codec::decode(value).map_err(malformed)?;
-                self.skus.insert(sku, stock);
+                let (sku, stock) = codec::decode(value).map_err(malformed)?;
+                state.skus.insert(sku, stock);
             }
             Some(keys::Kind::Reservation) => {
-                let (id, reservation): (ReservationId, Reservation) = codec::decode(value).map_err(malformed)?;
-                self.index(id, &reservation);
-                self.reservations.insert(id, reservation);
+                let (id, mut found): (ReservationId, Reservation) = codec::decode(value).map_err(malformed)?;
+                state.own_names(&mut found);
+                state.reservations.insert(id, found);
             }
             Some(keys::Kind::Remembered) => {
-                let (id, known): (Uuid, Remembered) = codec::decode(value).map_err(malformed)?;
-                self.forgettable.insert((known.at.plus_ms(REMEMBER_MS), id));
-                self.remembered.insert(id, known);
+                let (id, known) = codec::decode(value).map_err(malformed)?;
+                state.remembered.insert(id, known);
             }
             None => return Err(RecordError::UnknownKey(key.to_vec())),
         }
         Ok(())
     }
-}
 
-/// BLAKE3 over records in the given order, each with the lengths of its parts.
-pub(crate) fn hash_records(records: &[SnapshotRecord]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for record in records {
-        hasher.update(&(record.key.len() as u64).to_be_bytes());
-        hasher.update(&record.key);
-        hasher.update(&(record.value.len() as u64).to_be_bytes());
-        hasher.update(&record.value);
+    /// The ledger that has these records.
+    pub fn finish(mut self) -> Inventory {
+        self.0.rebuild();
+        self.0
     }
-    hasher.finalize().to_hex().to_string()
 }

@@ -88,6 +88,16 @@ impl Reservation {
         Outcome::with_lines(code, lines.collect())
     }
 
+    /// Nothing can happen to it any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.state, State::Acknowledged | State::Released | State::Expired)
+    }
+
+    /// When the last change was made.
+    pub(crate) fn settled_at(&self) -> LogTime {
+        self.changes.last().map(|(_, at, _)| *at).unwrap_or_default()
+    }
+
     /// When it was confirmed, if it was.
     pub fn confirmed_at(&self) -> Option<LogTime> {
         let confirmed = |change: &&(Change, LogTime, Vec<u64>)| matches!(change.0, Change::Purchased | Change::Confirmed);

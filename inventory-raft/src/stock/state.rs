@@ -1,17 +1,17 @@
-//! All state of the ledger, in memory, with what changed since it was last written down.
+//! All state of the ledger, in memory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use storefront_types::{LocationId, ReservationId, Sku};
 use uuid::Uuid;
 
 use super::{
-    command::{Entry, LogTime},
+    command::{Command, LogTime},
     levels::SkuStock,
     outcome::Outcome,
-    records::RecordKey,
     reservation::{Reservation, State},
+    table::Table,
 };
 
 /// How long an outcome is remembered after it was settled: 48 h of log time, longer than any client retries.
@@ -38,28 +38,27 @@ pub(crate) struct Remembered {
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     pub(crate) clock: LogTime,
-    pub(crate) skus: BTreeMap<Sku, SkuStock>,
+    pub(crate) skus: Table<Sku, SkuStock>,
     pub(crate) locations: BTreeSet<LocationId>,
-    pub(crate) reservations: BTreeMap<ReservationId, Reservation>,
-    pub(crate) remembered: BTreeMap<Uuid, Remembered>,
+    pub(crate) reservations: Table<ReservationId, Reservation>,
+    pub(crate) remembered: Table<Uuid, Remembered>,
     /// Held reservations by when they end.
     pub(crate) expiring: BTreeSet<(LogTime, ReservationId)>,
     /// Confirmed and not yet acknowledged, by when they were confirmed.
     pub(crate) unacknowledged: BTreeSet<(LogTime, ReservationId)>,
-    /// Settled reservations and remembered outcomes by when they may be forgotten.
+    /// Settled reservations and remembered outcomes by when they may be forgotten. Ordered by id within a millisecond too, so
+    /// that a node that was restored forgets in the same order as one that was not.
     pub(crate) forgettable: BTreeSet<(LogTime, Uuid)>,
-    /// Records to write down.
-    pub(crate) dirty: BTreeSet<RecordKey>,
     /// SKUs whose stock changed since they were last taken.
-    pub(crate) touched: BTreeSet<Sku>,
+    pub(crate) touched: Vec<Sku>,
 }
 
 impl Inventory {
-    /// Applies one log entry; one outcome for each of its commands, in order.
-    pub fn apply_entry(&mut self, entry: &Entry) -> Vec<Outcome> {
-        self.advance(entry.time);
+    /// Applies the commands of one log entry; one outcome for each, in order.
+    pub fn apply_entry(&mut self, time: LogTime, commands: &[Command]) -> Vec<Outcome> {
+        self.advance(time);
         self.forget();
-        entry.commands.iter().map(|command| self.apply(entry.time, command)).collect()
+        commands.iter().map(|command| self.apply(time, command)).collect()
     }
 
     /// The log's clock: the latest time that any entry carried.
@@ -72,39 +71,41 @@ impl Inventory {
         self.expiring.first().map(|(at, _)| *at)
     }
 
-    /// SKUs whose stock changed since the last call, in order of name.
-    pub fn take_touched(&mut self) -> BTreeSet<Sku> {
-        std::mem::take(&mut self.touched)
+    /// SKUs whose stock changed since the last call, each once, in order of name.
+    pub fn take_touched(&mut self) -> Vec<Sku> {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        touched
     }
 
     pub(crate) fn advance(&mut self, time: LogTime) {
-        if time > self.clock {
-            self.clock = time;
-            self.dirty.insert(RecordKey::Clock);
-        }
+        self.clock = self.clock.max(time);
     }
 
     /// Drops what nobody may ask for again, a bounded number at a time.
     fn forget(&mut self) {
         for _ in 0..FORGET_PER_ENTRY {
-            match self.forgettable.first() {
-                Some((due, _)) if *due <= self.clock => {}
-                _ => return,
+            if self.forgettable.first().is_none_or(|(due, _)| *due > self.clock) {
+                return;
             }
             let Some((_, id)) = self.forgettable.pop_first() else { return };
-            if self.remembered.remove(&id).is_some() {
-                self.dirty.insert(RecordKey::Remembered(id));
-            } else if self.reservations.remove(&ReservationId::new(id)).is_some() {
-                self.dirty.insert(RecordKey::Reservation(ReservationId::new(id)));
+            if self.remembered.remove(&id).is_none() {
+                self.reservations.remove(&ReservationId::new(id));
             }
         }
     }
 
     pub(crate) fn remember(&mut self, id: Uuid, fingerprint: [u8; 16], outcome: Outcome) -> Outcome {
         self.forgettable.insert((self.clock.plus_ms(REMEMBER_MS), id));
-        self.dirty.insert(RecordKey::Remembered(id));
         self.remembered.insert(id, Remembered { fingerprint, at: self.clock, outcome: outcome.clone() });
         outcome
+    }
+
+    /// Makes a new reservation known.
+    pub(crate) fn admit(&mut self, id: ReservationId, reservation: Reservation) {
+        self.index(id, &reservation);
+        self.reservations.insert(id, reservation);
     }
 
     /// Puts a reservation into the indexes that its state calls for.
@@ -117,17 +118,51 @@ impl Inventory {
                 self.unacknowledged.insert((reservation.confirmed_at().unwrap_or_default(), id));
             }
             State::Acknowledged | State::Released | State::Expired => {
-                let settled = reservation.changes.last().map(|(_, at, _)| *at).unwrap_or_default();
-                self.forgettable.insert((settled.plus_ms(REMEMBER_MS), id.uuid()));
+                self.forgettable.insert((reservation.settled_at().plus_ms(REMEMBER_MS), id.uuid()));
             }
         }
     }
 
-    pub(crate) fn unindex(&mut self, id: ReservationId, reservation: &Reservation) {
-        match reservation.state {
-            State::Reserved => self.expiring.remove(&(reservation.expires_at, id)),
-            State::Confirmed => self.unacknowledged.remove(&(reservation.confirmed_at().unwrap_or_default(), id)),
+    pub(crate) fn unindex(&mut self, id: ReservationId, state: State, expires_at: LogTime, confirmed_at: Option<LogTime>) {
+        match state {
+            State::Reserved => self.expiring.remove(&(expires_at, id)),
+            State::Confirmed => self.unacknowledged.remove(&(confirmed_at.unwrap_or_default(), id)),
             State::Acknowledged | State::Released | State::Expired => false,
         };
+    }
+
+    /// The ledger's own copies of the names in a reservation, so that a million of them share one text for each.
+    pub(crate) fn own_names(&self, reservation: &mut Reservation) {
+        for line in &mut reservation.lines {
+            if let Some((own, stock)) = self.skus.get_entry(&line.sku) {
+                line.sku = own.clone();
+                for part in &mut line.allocations {
+                    let at = stock.at.iter().find(|(location, _)| *location == part.location);
+                    part.location = at.map_or_else(|| part.location.clone(), |(own, _)| own.clone());
+                }
+            }
+        }
+    }
+
+    /// As [`Self::own_names`], for all.
+    pub(crate) fn share_names(&mut self) {
+        let mut reservations = std::mem::take(&mut self.reservations);
+        reservations.values_mut().for_each(|found| self.own_names(found));
+        self.reservations = reservations;
+    }
+
+    /// Builds what is not written down from what is, after the tables were loaded.
+    pub(crate) fn rebuild(&mut self) {
+        let settled = self.reservations.after(None).filter(|(_, found)| found.is_settled());
+        let settled = settled.map(|(id, found)| (found.settled_at().plus_ms(REMEMBER_MS), id.uuid()));
+        let known = self.remembered.after(None).map(|(id, known)| (known.at.plus_ms(REMEMBER_MS), *id));
+        // Building a set from an iterator sorts first: several times faster than inserting a million one by one.
+        self.forgettable = settled.chain(known).collect();
+        let at = self.skus.after(None).flat_map(|(_, stock)| stock.at.iter().map(|(location, _)| location.clone()));
+        self.locations = at.collect();
+        let of = |state| self.reservations.after(None).filter(move |(_, found)| found.state == state);
+        self.expiring = of(State::Reserved).map(|(id, found)| (found.expires_at, *id)).collect();
+        let confirmed = of(State::Confirmed).map(|(id, found)| (found.confirmed_at().unwrap_or_default(), *id));
+        self.unacknowledged = confirmed.collect();
     }
 }

@@ -1,7 +1,7 @@
-//! The ledger's records in sled, written behind the log.
+//! The ledger's pages in sled, written behind the log.
 //!
-//! sled's `flush` does not sync on Linux, so its file is synced here after each flush; and a directory that was not closed cleanly is not
-//! trusted at all: the caller rebuilds it from a snapshot and the log.
+//! sled's `flush` does not sync on Linux, so its files are synced here when the store is closed; and a directory that was not closed
+//! cleanly is not trusted at all: the caller rebuilds it from a snapshot and the log.
 
 use std::{
     fs::{self, File},
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::stock::RecordChange;
+use crate::stock::StoredPage;
 
 /// Beside sled's directory; present only between a clean stop and the next start.
 const CLEAN_MARKER: &str = "clean";
@@ -28,7 +28,7 @@ pub(crate) struct LedgerStore {
 /// What a cleanly closed store held.
 pub(crate) struct Stored {
     pub(crate) meta: Vec<u8>,
-    pub(crate) records: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) pages: Vec<StoredPage>,
 }
 
 impl LedgerStore {
@@ -58,52 +58,62 @@ impl LedgerStore {
     }
 
     fn read_all(&self) -> io::Result<Option<Stored>> {
-        let mut stored = Stored { meta: Vec::new(), records: Vec::new() };
+        let mut stored = Stored { meta: Vec::new(), pages: Vec::new() };
         for record in self.db.iter() {
             let (key, value) = record.map_err(io::Error::other)?;
             match key[..] == META_KEY {
                 true => stored.meta = value.to_vec(),
-                false => stored.records.push((key.to_vec(), value.to_vec())),
+                false => stored.pages.push((key.to_vec(), value.to_vec())),
             }
         }
         Ok((!stored.meta.is_empty()).then_some(stored))
     }
 
-    /// Writes changes and the place in the log they lead to in one batch. `replace` drops all that was there.
-    pub(crate) fn write(&self, changes: Vec<RecordChange>, meta: Vec<u8>, replace: bool) -> io::Result<()> {
+    /// Writes changed pages and the place in the log they lead to in one batch. `replace` drops all that was there.
+    ///
+    /// Nothing is synced: an unclean directory is not trusted, so only [`Self::close`] has to.
+    pub(crate) fn write(&self, pages: impl Iterator<Item = StoredPage>, meta: Vec<u8>, replace: bool) -> io::Result<()> {
         if replace {
             self.db.clear().map_err(io::Error::other)?;
         }
         let mut batch = sled::Batch::default();
-        for change in changes {
-            match change.value {
-                Some(value) => batch.insert(change.key, value),
-                None => batch.remove(change.key),
-            }
+        for (key, value) in pages {
+            batch.insert(key, value);
         }
         batch.insert(&META_KEY, meta);
         self.db.apply_batch(batch).map_err(io::Error::other)?;
-        self.db.flush().map_err(io::Error::other)?;
-        File::open(self.directory.join("sled").join("db"))?.sync_data()
+        self.db.flush().map(drop).map_err(io::Error::other)
     }
 
     /// Marks the store as trustworthy. Nothing may be written after it.
     pub(crate) fn close(self) -> io::Result<()> {
         let Self { directory, db } = self;
         db.flush().map_err(io::Error::other)?;
-        File::open(directory.join("sled").join("db"))?.sync_all()?;
         drop(db);
+        sync_tree(&directory.join("sled"))?;
         File::create(directory.join(CLEAN_MARKER))?.sync_all()?;
         File::open(&directory)?.sync_all()
     }
+}
+
+/// Syncs every file and directory below: sled puts large values into files of their own, which it never syncs.
+fn sync_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => sync_tree(&entry.path())?,
+            false => File::open(entry.path())?.sync_all()?,
+        }
+    }
+    File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn put(key: u8) -> Vec<RecordChange> {
-        vec![RecordChange { key: vec![2, key], value: Some(vec![key]) }]
+    fn put(key: u8) -> impl Iterator<Item = StoredPage> {
+        std::iter::once((vec![2, key], vec![key]))
     }
 
     #[test]
@@ -115,7 +125,7 @@ mod tests {
         store.close().unwrap();
         let (store, stored) = LedgerStore::open(folder.path()).unwrap();
         let stored = stored.unwrap();
-        assert_eq!((stored.meta, stored.records), (vec![7], vec![(vec![2, 1], vec![1])]));
+        assert_eq!((stored.meta, stored.pages), (vec![7], vec![(vec![2, 1], vec![1])]));
         store.write(put(2), vec![8], true).unwrap();
         drop(store);
         let (_, stored) = LedgerStore::open(folder.path()).unwrap();

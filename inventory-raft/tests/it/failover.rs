@@ -147,7 +147,7 @@ async fn a_node_that_was_away_past_the_log_catches_up_by_a_snapshot() {
     let away = (cluster.leader().await + 1) % 3;
     // The leader purges its log behind a snapshot in its own time; a node that comes back before that catches up from the log, so it
     // is sent away again until the log is gone.
-    for _ in 0..8 {
+    for _ in 0..30 {
         cluster.kill(away);
         for n in 0..160 {
             receive(&client, &format!("sku-{}", n % 10), 1).await;
