@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
-use storefront_service::{Listeners, Readiness, with_request_context};
+use storefront_service::{Listeners, Readiness, routed, with_request_context};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -28,7 +28,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
     let products = tokio::spawn(follow::follow_products(catalog.clone(), pool, readiness.clone()));
     let stock = tokio::spawn(follow::follow_stock(catalog.clone(), args.inventory));
     let app = with_request_context(product::router(catalog));
-    let served = storefront_service::serve(listeners, app, readiness, shutdown).await;
+    let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
     products.abort();
     stock.abort();
     served

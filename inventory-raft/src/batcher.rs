@@ -20,7 +20,7 @@ const MAX_ENTRY_COMMANDS: usize = 1_024;
 const MAX_ENTRY_BYTES: usize = 128 * 1024;
 
 /// Entries proposed and not yet applied. Two keep the log's disk busy while the other is on the wire; two more cover jitter.
-const MAX_IN_FLIGHT: usize = 4;
+const MAX_IN_FLIGHT: usize = 1;
 
 /// Submissions that wait: at 40,000/s this is 0.4 s of work; more would only be waited for in vain.
 const QUEUE: usize = 16_384;

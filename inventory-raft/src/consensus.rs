@@ -2,6 +2,7 @@
 //!
 //! Owns: the log, the vote, the replicated state machine, snapshots, and the talk between peers. Must not: decide about stock.
 
+mod append_stream;
 mod log_codec;
 mod log_store;
 mod network;

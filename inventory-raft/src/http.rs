@@ -7,6 +7,7 @@ mod change_stream;
 mod command_routes;
 mod convert;
 mod error;
+mod front;
 mod query_routes;
 
 use std::sync::Arc;
@@ -23,7 +24,6 @@ use utoipa::OpenApi;
 use crate::{batcher::Batcher, consensus::Consensus, read::ReadRounds};
 
 /// What the routes need.
-#[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) consensus: Arc<Consensus>,
     pub(crate) batcher: Batcher,
@@ -32,7 +32,9 @@ pub(crate) struct Api {
     pub(crate) stopping: CancellationToken,
 }
 
-pub(crate) fn router(api: Api) -> Router {
+pub(crate) use front::service;
+
+fn router(api: Arc<Api>) -> Router {
     let routes = Router::new()
         .route(paths::RESERVATIONS, post(command_routes::reserve).get(query_routes::reservations))
         .route(paths::ACKNOWLEDGE, post(command_routes::acknowledge))

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use storefront_service::{Listeners, Readiness, serve};
+use storefront_service::{Listeners, Readiness, routed, serve, serve_connections};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +38,12 @@ pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutd
     let consensus = Arc::new(Consensus::start(config.consensus()).await?);
     let (batcher, reads) = (Batcher::start(consensus.clone()), ReadRounds::start(consensus.clone()));
     let readiness = Readiness::new(&["raft"]);
-    let api = Api { consensus: consensus.clone(), batcher: batcher.clone(), reads, stopping: shutdown.clone() };
-    let peers = axum::serve(raft.0, raft_router(consensus.peer_server()));
+    let api = Arc::new(Api { consensus: consensus.clone(), batcher: batcher.clone(), reads, stopping: shutdown.clone() });
     // Peers are served until the client port has drained: a proposal under way still needs their answers.
-    let peers = tokio::spawn(async move { peers.await });
+    let peers = routed(raft_router(consensus.peer_server()));
+    let peers = tokio::spawn(serve_connections(raft.0, peers, std::future::pending()));
     let served = tokio::select! {
-        served = serve(listeners, http::router(api), readiness.clone(), shutdown) => served,
+        served = serve(listeners, http::service(api), readiness.clone(), shutdown) => served,
         reason = consensus.failed() => Err(anyhow::anyhow!("Raft stopped: {reason}")),
         () = lead(consensus.clone(), batcher, readiness.clone()) => Ok(()),
     };

@@ -6,7 +6,7 @@ use catalog_api::CatalogClient;
 use inventory_api::InventoryClient;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use sqlx::PgPool;
-use storefront_service::{Listeners, Readiness, with_request_context};
+use storefront_service::{Listeners, Readiness, routed, with_request_context};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -53,7 +53,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
         tokio::spawn(write_behind(carts)),
     ];
     let app = with_request_context(http::router(shop));
-    let served = storefront_service::serve(listeners, app, readiness, shutdown).await;
+    let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
 }

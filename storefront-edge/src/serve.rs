@@ -16,7 +16,7 @@ use axum::{
 use catalog_api::paths as catalog_paths;
 use http::{HeaderValue, header};
 use orders_api::paths;
-use storefront_service::{Listeners, ProblemResponse, Readiness, with_request_context};
+use storefront_service::{Listeners, ProblemResponse, Readiness, routed, with_request_context};
 use storefront_types::{Problem, ProblemType, Region};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     let background =
         [tokio::spawn(follow::follow(shop.clone(), readiness.clone())), tokio::spawn(leader::probe(shop.leader.clone()))];
     let app = router(shop, &config);
-    let served = storefront_service::serve(listeners, app, readiness, shutdown).await;
+    let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
 }

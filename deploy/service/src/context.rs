@@ -49,7 +49,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Context {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let known = parts.extensions.get::<CallContext>().cloned();
-        Ok(Self(known.unwrap_or_else(|| from_headers(&parts.headers))))
+        Ok(Self(known.unwrap_or_else(|| context_of(&parts.headers))))
     }
 }
 
@@ -67,7 +67,8 @@ pub fn with_request_context(router: Router) -> Router {
         .layer(middleware::from_fn(observe))
 }
 
-fn from_headers(headers: &HeaderMap) -> CallContext {
+/// The context that a request brings, completed with fresh ids.
+pub fn context_of(headers: &HeaderMap) -> CallContext {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let request_id = RequestId::from_client(text(X_REQUEST_ID), Uuid::now_v7());
     let fresh = Uuid::new_v4();
@@ -76,19 +77,23 @@ fn from_headers(headers: &HeaderMap) -> CallContext {
 }
 
 async fn observe(mut request: Request, next: Next) -> Response {
-    let context = from_headers(request.headers());
+    let context = context_of(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     request.extensions_mut().insert(context.clone());
+    observed(&method, route.as_ref().map_or("unmatched", MatchedPath::as_str), context, next.run(request)).await
+}
+
+/// Does for the work of one request what [`with_request_context`] does around a router: its log lines carry the ids, a
+/// panic becomes a problem document, the duration is counted, the answer carries the request id.
+pub async fn observed(method: &Method, route: &str, context: CallContext, work: impl Future<Output = Response>) -> Response {
     let began = Instant::now();
     let request_id = HeaderValue::from_str(context.request_id.as_str());
     let work = async {
-        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-        let response = answered.unwrap_or_else(|panic| answer_panic(&panic));
-        let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        let response = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| answer_panic(&panic));
         let (status, elapsed) = (response.status(), began.elapsed());
-        log(&method, route, status, elapsed.as_micros());
-        request_metrics::record(&method, route, status, elapsed);
+        log(method, route, status, elapsed.as_micros());
+        request_metrics::record(method, route, status, elapsed);
         response
     };
     let mut response = CURRENT.scope(context, work).await;

@@ -31,16 +31,21 @@ impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for S
             };
             ProblemResponse(problem)
         })?;
-        parse(&body.to_bytes()).map(Self)
+        parse_json(&body.to_bytes()).map(Self)
     }
 }
 
-fn is_json(media_type: &str) -> bool {
+/// Whether a `Content-Type` says JSON.
+pub fn is_json(media_type: &str) -> bool {
+    if media_type == "application/json" {
+        return true;
+    }
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json") || essence.to_ascii_lowercase().ends_with("+json")
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemResponse> {
+/// Parses a body; the refusal names the wrong, unknown or missing field in `invalid_params`.
+pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemResponse> {
     // Keeping track of the path costs as much as parsing; only a wrong body needs it.
     serde_json::from_slice(body).or_else(|_| explain(body))
 }
@@ -76,7 +81,7 @@ fn named_field(reason: &str) -> Option<&str> {
 mod tests {
     use serde::Deserialize;
 
-    use super::parse;
+    use super::parse_json;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -94,7 +99,7 @@ mod tests {
     }
 
     fn refused(body: &str) -> String {
-        let problem = parse::<Body>(body.as_bytes()).unwrap_err().0;
+        let problem = parse_json::<Body>(body.as_bytes()).unwrap_err().0;
         assert_eq!(problem.status, 400);
         problem.invalid_params[0].name.clone()
     }

@@ -4,6 +4,7 @@
 //! Owns: nothing of a shop. Must not: know any service, or keep state between requests.
 
 mod admin;
+mod connections;
 mod context;
 mod json;
 mod listen;
@@ -15,8 +16,9 @@ mod request_metrics;
 mod shutdown;
 
 pub use admin::install_metrics;
-pub use context::{Context, background_context, in_current_context, with_request_context};
-pub use json::{MAX_JSON_BODY_BYTES, StrictJson};
+pub use connections::{HttpService, routed, serve_connections};
+pub use context::{Context, background_context, context_of, in_current_context, observed, with_request_context};
+pub use json::{MAX_JSON_BODY_BYTES, StrictJson, is_json, parse_json};
 pub use listen::{ListenArgs, Listeners, serve};
 pub use logging::init_logging;
 pub use problem::ProblemResponse;

@@ -1,13 +1,16 @@
 //! Listeners, and serving until asked to stop.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use axum::Router;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Readiness, admin, install_metrics};
+use crate::{
+    Readiness, admin,
+    connections::{HttpService, routed, serve_connections},
+    install_metrics,
+};
 
 /// Longest wait for open requests after the signal to stop. Longer than every request deadline but streams, which end by it.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -58,31 +61,31 @@ impl Listeners {
 
 /// Serves `app` and the admin port until `shutdown`, then drains open requests for at most 10 s. The admin port outlives
 /// the drain, so that an operator can watch it.
-pub async fn serve(listeners: Listeners, app: Router, readiness: Readiness, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve(
+    listeners: Listeners,
+    app: impl HttpService,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     install_metrics();
     let (http, admin) = (listeners.http_addr()?, listeners.admin_addr()?);
     let admin_done = CancellationToken::new();
-    let admin_server = tokio::spawn(run(listeners.admin, admin::router(readiness), admin_done.clone().cancelled_owned()));
+    let admin_server = tokio::spawn(serve_connections(listeners.admin, routed(admin::router(readiness)), admin_done.clone().cancelled_owned()));
     tracing::info!(%http, %admin, "listening");
-    let server = run(listeners.http, app, shutdown.clone().cancelled_owned());
+    let server = serve_connections(listeners.http, app, shutdown.clone().cancelled_owned());
     let drained = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_LIMIT).await;
     };
-    let served = tokio::select! {
-        served = server => served,
-        () = admin::upkeep() => Ok(()),
+    tokio::select! {
+        () = server => {}
+        () = admin::upkeep() => {}
         () = drained => {
             tracing::warn!(limit_s = DRAIN_LIMIT.as_secs(), "open requests were cut off at the end of the drain");
-            Ok(())
         }
-    };
+    }
     admin_done.cancel();
     // The admin port has no long requests; a second is generous and keeps a stuck scrape from holding the process.
     let _ = timeout(Duration::from_secs(1), admin_server).await;
-    served.context("the listener failed")
-}
-
-async fn run(listener: TcpListener, app: Router, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-    axum::serve(listener, app).with_graceful_shutdown(stop).await
+    Ok(())
 }

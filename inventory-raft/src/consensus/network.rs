@@ -12,10 +12,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use futures_util::TryStreamExt;
+use futures_util::{
+    Stream, TryStreamExt,
+    future::BoxFuture,
+    stream::BoxStream,
+};
 use http::{HeaderMap, StatusCode};
 use openraft::{
-    RaftNetworkFactory, RaftNetworkV2,
+    OptionalSend, RaftNetworkFactory, RaftNetworkV2,
     error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
     network::RPCOption,
     raft::{
@@ -24,9 +28,11 @@ use openraft::{
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::{
+    append_stream::{self, Unanswered},
     node::Raft,
     snapshot::{SnapshotDir, SnapshotFile},
     state_machine::SharedState,
@@ -43,6 +49,9 @@ const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// Longest time for a whole snapshot: 1 GiB at 10 MB/s.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How many times the time to live of one RPC the start of a stream may take: a connection and an answer's head.
+const SETUP_TTLS: u32 = 4;
 
 type Rpc<T> = Result<T, RPCError<TypeConfig>>;
 
@@ -73,9 +82,13 @@ fn unreachable_peer(error: &(impl Error + 'static)) -> RPCError<TypeConfig> {
 }
 
 impl PeerLink {
-    fn request(&self, path: &str, timeout: Duration) -> reqwest::RequestBuilder {
-        let request = self.http.post(format!("http://{}/raft/v1/{path}", self.address)).timeout(timeout);
+    fn long_request(&self, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.post(format!("http://{}/raft/v1/{path}", self.address));
         request.header(CLUSTER_HEADER, &*self.cluster_id).header(TO_HEADER, self.target)
+    }
+
+    fn request(&self, path: &str, timeout: Duration) -> reqwest::RequestBuilder {
+        self.long_request(path).timeout(timeout)
     }
 
     async fn call<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q, option: &RPCOption) -> Rpc<A> {
@@ -110,6 +123,24 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         option: RPCOption,
     ) -> Rpc<AppendEntriesResponse<TypeConfig>> {
         self.call("append", &rpc, &option).await
+    }
+
+    fn stream_append<'s, S>(&'s mut self, input: S, option: RPCOption) -> BoxFuture<'s, Rpc<BoxStream<'s, append_stream::Answer>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        let unanswered = Unanswered::new();
+        let body = reqwest::Body::wrap_stream(append_stream::request_body(input, unanswered.clone()));
+        // The request lasts as long as this node leads; the setup and each answer have their deadlines.
+        let sent = self.long_request("append-stream").body(body).send();
+        Box::pin(async move {
+            let answer = timeout(option.soft_ttl() * SETUP_TTLS, sent).await;
+            let answer = answer.map_err(|late| unreachable_peer(&late))?.map_err(|error| unreachable_peer(&error))?;
+            let answer = answer.error_for_status().map_err(|error| unreachable_peer(&error))?;
+            let answers = append_stream::answers(answer.bytes_stream(), unanswered, option.soft_ttl());
+            let answers: BoxStream<'s, _> = Box::pin(answers);
+            Ok(answers)
+        })
     }
 
     async fn vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Rpc<VoteResponse<TypeConfig>> {
@@ -167,6 +198,7 @@ pub(crate) struct PeerServer {
 pub(crate) fn raft_router(server: PeerServer) -> Router {
     Router::new()
         .route("/raft/v1/append", post(append))
+        .route("/raft/v1/append-stream", post(stream_append))
         .route("/raft/v1/vote", post(vote))
         .route("/raft/v1/pre-vote", post(pre_vote))
         .route("/raft/v1/transfer-leader", post(transfer_leader))
@@ -215,6 +247,12 @@ async fn append(State(server): State<PeerServer>, request: Request) -> Result<Re
     let done = server.raft.append_entries(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     server.shared.heard(commit, heard);
     Ok(answer(&done))
+}
+
+async fn stream_append(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
+    server.check(request.headers())?;
+    let body = request.into_body().into_data_stream();
+    Ok(Body::from_stream(append_stream::serve(&server.raft, server.shared, body)).into_response())
 }
 
 async fn vote(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {

@@ -1,5 +1,7 @@
 //! What an operator asks of one node.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State, response::IntoResponse};
 use serde::{Deserialize, Serialize};
 use storefront_service::{ProblemResponse, StrictJson};
@@ -32,21 +34,21 @@ fn failed(error: String) -> ProblemResponse {
 }
 
 /// Writes a snapshot in the background.
-pub(super) async fn snapshot(State(api): State<Api>) -> Result<impl IntoResponse, ProblemResponse> {
+pub(super) async fn snapshot(State(api): State<Arc<Api>>) -> Result<impl IntoResponse, ProblemResponse> {
     api.consensus.trigger_snapshot().await.map_err(failed)?;
     Ok(Json(Accepted { accepted: true }))
 }
 
 /// Hands leadership to another voter, once it has all of the log.
 pub(super) async fn transfer_leader(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     StrictJson(body): StrictJson<TransferRequest>,
 ) -> Result<impl IntoResponse, ProblemResponse> {
     api.consensus.transfer_leader(body.to).await.map_err(failed)?;
     Ok(Json(Accepted { accepted: true }))
 }
 
-pub(super) async fn state_hash(State(api): State<Api>) -> impl IntoResponse {
+pub(super) async fn state_hash(State(api): State<Arc<Api>>) -> impl IntoResponse {
     let applied = api.consensus.shared.read();
     let (applied_index, hash) = (applied.index(), applied.inventory.state_hash());
     Json(StateHash { node_id: api.consensus.node_id, applied_index, hash })

@@ -48,7 +48,7 @@ pub(super) struct ChangesQuery {
 /// Stock changes as newline-delimited JSON, or as server-sent events with `Accept: text/event-stream`.
 #[utoipa::path(get, path = inventory_api::paths::CHANGES, params(ChangesQuery), responses((status = 200, body = StockChange)))]
 pub(super) async fn changes(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     headers: HeaderMap,
     StrictQuery(query): StrictQuery<ChangesQuery>,
 ) -> Result<Response, ProblemResponse> {

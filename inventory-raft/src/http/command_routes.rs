@@ -1,5 +1,7 @@
 //! Commands: parsed, put into the log by the batcher, answered with their outcome.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     response::Response,
@@ -20,13 +22,13 @@ use crate::stock::Command;
 const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
 
 /// Largest single command: 256 lines of 200 bytes and a memo whose every byte is escaped.
-const MAX_COMMAND_BODY_BYTES: usize = 128 * 1024;
+pub(super) const MAX_COMMAND_BODY_BYTES: usize = 128 * 1024;
 
 type Body<T> = StrictJson<T, MAX_COMMAND_BODY_BYTES>;
 type Answer = Result<Response, ProblemResponse>;
 
 impl Api {
-    async fn run(&self, status: StatusCode, request: CommandRequest) -> Answer {
+    pub(super) async fn run(&self, status: StatusCode, request: CommandRequest) -> Answer {
         let (id, command) = convert::command(request)?;
         Ok(self.run_command(status, id, command).await)
     }
@@ -52,35 +54,35 @@ impl Api {
 /// Holds stock for a time, all lines or none.
 #[utoipa::path(post, path = inventory_api::paths::RESERVATIONS, request_body = ReserveRequest,
     responses((status = 201, body = Outcome), (status = 409, body = Refusal)))]
-pub(super) async fn reserve(State(api): State<Api>, StrictJson(body): Body<ReserveRequest>) -> Answer {
+pub(super) async fn reserve(State(api): State<Arc<Api>>, StrictJson(body): Body<ReserveRequest>) -> Answer {
     api.run(StatusCode::CREATED, CommandRequest::Reserve(body)).await
 }
 
 /// Reserves and confirms in one command.
 #[utoipa::path(post, path = inventory_api::paths::PURCHASES, request_body = PurchaseRequest,
     responses((status = 201, body = Outcome), (status = 409, body = Refusal)))]
-pub(super) async fn purchase(State(api): State<Api>, StrictJson(body): Body<PurchaseRequest>) -> Answer {
+pub(super) async fn purchase(State(api): State<Arc<Api>>, StrictJson(body): Body<PurchaseRequest>) -> Answer {
     api.run(StatusCode::CREATED, CommandRequest::Purchase(body)).await
 }
 
 /// Turns a hold into a promise.
 #[utoipa::path(post, path = inventory_api::paths::CONFIRM, params(("id" = ReservationId, Path)),
     responses((status = 200, body = Outcome), (status = 409, body = Refusal), (status = 404, body = Refusal)))]
-pub(super) async fn confirm(State(api): State<Api>, id: ReservationPath, _: OptionalEmpty) -> Answer {
+pub(super) async fn confirm(State(api): State<Arc<Api>>, id: ReservationPath, _: OptionalEmpty) -> Answer {
     api.run(StatusCode::OK, CommandRequest::Confirm(ReservationCommand { id: id.0 })).await
 }
 
 /// Gives a hold back.
 #[utoipa::path(post, path = inventory_api::paths::RELEASE, params(("id" = ReservationId, Path)),
     responses((status = 200, body = Outcome), (status = 409, body = Refusal), (status = 404, body = Refusal)))]
-pub(super) async fn release(State(api): State<Api>, id: ReservationPath, _: OptionalEmpty) -> Answer {
+pub(super) async fn release(State(api): State<Arc<Api>>, id: ReservationPath, _: OptionalEmpty) -> Answer {
     api.run(StatusCode::OK, CommandRequest::Release(ReservationCommand { id: id.0 })).await
 }
 
 /// Gives a hold more time, counted from now.
 #[utoipa::path(post, path = inventory_api::paths::EXTEND, params(("id" = ReservationId, Path)), request_body = ExtendRequest,
     responses((status = 200, body = Outcome), (status = 409, body = Refusal), (status = 404, body = Refusal)))]
-pub(super) async fn extend(State(api): State<Api>, id: ReservationPath, StrictJson(body): Body<ExtendRequest>) -> Answer {
+pub(super) async fn extend(State(api): State<Arc<Api>>, id: ReservationPath, StrictJson(body): Body<ExtendRequest>) -> Answer {
     let command = Command::Extend { id: id.0, ttl_ms: convert::ttl(body.ttl_ms)? };
     Ok(api.run_command(StatusCode::OK, id.0.uuid(), command).await)
 }
@@ -88,7 +90,7 @@ pub(super) async fn extend(State(api): State<Api>, id: ReservationPath, StrictJs
 /// Drops the memos of confirmed reservations that are recorded elsewhere; other ids are passed over.
 #[utoipa::path(post, path = inventory_api::paths::ACKNOWLEDGE, request_body = AcknowledgeRequest,
     responses((status = 200, body = Outcome)))]
-pub(super) async fn acknowledge(State(api): State<Api>, StrictJson(body): Body<AcknowledgeRequest>) -> Answer {
+pub(super) async fn acknowledge(State(api): State<Arc<Api>>, StrictJson(body): Body<AcknowledgeRequest>) -> Answer {
     if body.ids.len() > MAX_BATCH_COMMANDS {
         return Err(too_many("ids"));
     }
@@ -98,27 +100,27 @@ pub(super) async fn acknowledge(State(api): State<Api>, StrictJson(body): Body<A
 /// Units arrive at a location.
 #[utoipa::path(post, path = inventory_api::paths::RECEIVE, request_body = ReceiveRequest,
     responses((status = 200, body = Outcome), (status = 422, body = Refusal)))]
-pub(super) async fn receive(State(api): State<Api>, StrictJson(body): Body<ReceiveRequest>) -> Answer {
+pub(super) async fn receive(State(api): State<Arc<Api>>, StrictJson(body): Body<ReceiveRequest>) -> Answer {
     api.run(StatusCode::OK, CommandRequest::Receive(body)).await
 }
 
 /// A count found more or less.
 #[utoipa::path(post, path = inventory_api::paths::ADJUST, request_body = AdjustRequest,
     responses((status = 200, body = Outcome), (status = 409, body = Refusal), (status = 404, body = Refusal)))]
-pub(super) async fn adjust(State(api): State<Api>, StrictJson(body): Body<AdjustRequest>) -> Answer {
+pub(super) async fn adjust(State(api): State<Arc<Api>>, StrictJson(body): Body<AdjustRequest>) -> Answer {
     api.run(StatusCode::OK, CommandRequest::Adjust(body)).await
 }
 
 /// Units go from one location to another.
 #[utoipa::path(post, path = inventory_api::paths::MOVE, request_body = MoveRequest,
     responses((status = 200, body = Outcome), (status = 409, body = Refusal), (status = 404, body = Refusal)))]
-pub(super) async fn move_units(State(api): State<Api>, StrictJson(body): Body<MoveRequest>) -> Answer {
+pub(super) async fn move_units(State(api): State<Arc<Api>>, StrictJson(body): Body<MoveRequest>) -> Answer {
     api.run(StatusCode::OK, CommandRequest::Move(body)).await
 }
 
 /// Many commands in one request; each is decided on its own, in order.
 #[utoipa::path(post, path = inventory_api::paths::BATCH, request_body = BatchRequest, responses((status = 200, body = BatchResponse)))]
-pub(super) async fn batch(State(api): State<Api>, StrictJson(body): StrictJson<BatchRequest, MAX_BATCH_BODY_BYTES>) -> Answer {
+pub(super) async fn batch(State(api): State<Arc<Api>>, StrictJson(body): StrictJson<BatchRequest, MAX_BATCH_BODY_BYTES>) -> Answer {
     if body.commands.is_empty() || body.commands.len() > MAX_BATCH_COMMANDS {
         return Err(too_many("commands"));
     }
@@ -135,6 +137,11 @@ pub(super) async fn batch(State(api): State<Api>, StrictJson(body): StrictJson<B
         }
         Err(failed) => Ok(error::batch_error(&failed, &api.consensus.view())),
     }
+}
+
+/// The body did not come whole.
+pub(super) fn cut_off() -> ProblemResponse {
+    Problem::new(ProblemType::InvalidRequest).detail("the body ended before its end").into()
 }
 
 fn too_many(name: &str) -> ProblemResponse {

@@ -1,5 +1,7 @@
 //! Reads: linearizable by default, local on request.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
@@ -65,17 +67,13 @@ impl Api {
 /// One SKU's stock.
 #[utoipa::path(get, path = inventory_api::paths::STOCK, params(("sku" = String, Path), StockQuery), responses((status = 200, body = Stock)))]
 pub(super) async fn stock(
-    State(api): State<Api>,
+    State(api): State<Arc<Api>>,
     Path(sku): Path<String>,
     StrictQuery(query): StrictQuery<StockQuery>,
 ) -> Answer {
     let sku = Sku::parse(&sku).map_err(|reason| invalid("sku", &reason.to_string()))?;
-    let as_of = match query.consistency {
-        Consistency::Linearizable => {
-            let asked = clock::now();
-            api.linearize().await?;
-            asked
-        }
+    match query.consistency {
+        Consistency::Linearizable => linearizable_stock(&api, &sku).await,
         Consistency::Local => {
             let (now, as_of) = (clock::now(), api.consensus.as_of(clock::now()));
             let age_ms = now.0.saturating_sub(as_of.0);
@@ -83,19 +81,30 @@ pub(super) async fn stock(
                 let problem = Problem::new(ProblemType::TooStale).detail(format!("this node's state is {age_ms} ms old"));
                 return Err(ProblemResponse(problem).into_response());
             }
-            as_of
+            applied_stock(&api, &sku, as_of)
         }
-    };
+    }
+}
+
+/// The stock as of now, or later: whatever was answered before this call shows in it.
+pub(super) async fn linearizable_stock(api: &Api, sku: &Sku) -> Answer {
+    let asked = clock::now();
+    api.linearize().await?;
+    applied_stock(api, sku, asked)
+}
+
+fn applied_stock(api: &Api, sku: &Sku, as_of: LogTime) -> Answer {
     let view = api.consensus.view();
     let applied = api.consensus.shared.read();
-    let found = applied.inventory.stock(&sku).map(|stock| convert::stock(&sku, stock, applied.index(), clock::date(as_of)));
+    let found = applied.inventory.stock(sku).map(|stock| convert::stock(sku, stock, applied.index(), clock::date(as_of)));
+    drop(applied);
     let found = found.ok_or_else(|| ProblemResponse::from(ProblemType::UnknownSku).into_response())?;
     Ok(error::found(found, &view))
 }
 
 /// Many SKUs in order of name, as this node has applied them.
 #[utoipa::path(get, path = inventory_api::paths::STOCK_LIST, params(PageQuery), responses((status = 200, body = StockPage)))]
-pub(super) async fn stock_page(State(api): State<Api>, StrictQuery(query): StrictQuery<PageQuery>) -> Answer {
+pub(super) async fn stock_page(State(api): State<Arc<Api>>, StrictQuery(query): StrictQuery<PageQuery>) -> Answer {
     let limit = page_limit(query.limit)?;
     let after = query.cursor.as_deref().map(Sku::parse).transpose();
     let after = after.map_err(|_| invalid("cursor", "give back the `next_cursor` of the page before"))?;
@@ -110,7 +119,7 @@ pub(super) async fn stock_page(State(api): State<Api>, StrictQuery(query): Stric
 
 /// One reservation with its history; linearizable.
 #[utoipa::path(get, path = inventory_api::paths::RESERVATION, params(("id" = ReservationId, Path)), responses((status = 200, body = Reservation)))]
-pub(super) async fn reservation(State(api): State<Api>, id: ReservationPath) -> Answer {
+pub(super) async fn reservation(State(api): State<Arc<Api>>, id: ReservationPath) -> Answer {
     api.linearize().await?;
     let view = api.consensus.view();
     let applied = api.consensus.shared.read();
@@ -121,7 +130,7 @@ pub(super) async fn reservation(State(api): State<Api>, id: ReservationPath) -> 
 
 /// Reservations: those of `state=confirmed` oldest first, others in order of id; linearizable.
 #[utoipa::path(get, path = inventory_api::paths::RESERVATIONS, params(ReservationsQuery), responses((status = 200, body = Page<Reservation>)))]
-pub(super) async fn reservations(State(api): State<Api>, StrictQuery(query): StrictQuery<ReservationsQuery>) -> Answer {
+pub(super) async fn reservations(State(api): State<Arc<Api>>, StrictQuery(query): StrictQuery<ReservationsQuery>) -> Answer {
     let limit = page_limit(query.limit)?;
     let bad_cursor = || invalid("cursor", "give back the `next_cursor` of the page before");
     api.linearize().await?;
@@ -158,7 +167,7 @@ fn confirmed_cursor(text: &str) -> Option<ConfirmedCursor> {
 
 /// This node's view of the cluster.
 #[utoipa::path(get, path = inventory_api::paths::CLUSTER, responses((status = 200, body = ClusterView)))]
-pub(super) async fn cluster(State(api): State<Api>) -> Response {
+pub(super) async fn cluster(State(api): State<Arc<Api>>) -> Response {
     let (view, (last_log_index, applied_index)) = (api.consensus.view(), api.consensus.progress());
     let body = ClusterView {
         cluster_id: api.consensus.cluster_id.to_string(),

@@ -5,7 +5,7 @@
 use axum::{Router, routing};
 use http::StatusCode;
 use serde::Deserialize;
-use storefront_service::{Context, Listeners, Readiness, StrictJson, StrictQuery, serve, with_request_context};
+use storefront_service::{Context, Listeners, Readiness, StrictJson, StrictQuery, routed, serve, with_request_context};
 use storefront_types::{Problem, ProblemType};
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +46,7 @@ async fn start() -> Running {
             }),
         );
     let (readiness, shutdown) = (Readiness::new(&["ready"]), CancellationToken::new());
-    let done = tokio::spawn(serve(listeners, with_request_context(app), readiness.clone(), shutdown.clone()));
+    let done = tokio::spawn(serve(listeners, routed(with_request_context(app)), readiness.clone(), shutdown.clone()));
     Running { http, admin, readiness, shutdown, done }
 }
 
