@@ -12,6 +12,7 @@ use super::{
     outcome::{Code, Outcome, OutcomeLine},
     reservation::{Allocated, Change, Reservation, ReservedLine, State},
     state::{Inventory, MAX_EXPIRE_PER_COMMAND, MAX_ON_HAND, REMEMBER_MS},
+    table::Slot,
 };
 
 /// How far ahead of the log's clock the time inside a UUIDv7 may be: an hour covers every wrong clock seen in practice.
@@ -85,21 +86,19 @@ impl Inventory {
         }
     }
 
-    /// Changes one SKU's stock, counts its version up and marks it for writing down and for the watch.
-    fn change<T>(&mut self, sku: &Sku, change: impl FnOnce(&mut SkuStock) -> T) -> (T, u64) {
-        if self.skus.get(sku).is_none() {
-            self.skus.insert(sku.clone(), SkuStock::default());
-        }
-        let Some(stock) = self.skus.get_mut(sku) else { unreachable!("the SKU was just made known") };
-        let result = change(stock);
+    /// Changes one SKU's stock, counts its version up and marks it for the watch.
+    fn change(&mut self, sku: Slot, change: impl FnOnce(&mut SkuStock)) -> u64 {
+        let Some(stock) = self.skus.entry_mut(sku) else { unreachable!("a SKU that was found is never removed") };
+        change(stock);
         stock.version += 1;
         let version = stock.version;
-        self.touched.push(sku.clone());
-        (result, version)
+        self.touched.push(sku);
+        version
     }
 
     fn stock_outcome(&mut self, sku: &Sku, change: impl FnOnce(&mut SkuStock)) -> Outcome {
-        let ((), version) = self.change(sku, change);
+        let slot = self.skus.find(sku).unwrap_or_else(|| self.skus.insert(sku.clone(), SkuStock::default()));
+        let version = self.change(slot, change);
         let line = OutcomeLine { sku: sku.clone(), version, allocations: Vec::new(), shortage: None };
         Outcome::with_lines(Code::Ok, vec![line])
     }
@@ -173,14 +172,13 @@ impl Inventory {
         if let Some(first) = self.decided(id.uuid(), print) {
             return first;
         }
-        let taken = match self.allocate(lines) {
+        let (taken, slots) = match self.allocate(lines) {
             Ok(taken) => taken,
             Err(refusal) => return self.remember(id.uuid(), print, refusal),
         };
         let mut versions = Vec::with_capacity(taken.len());
-        for line in &taken {
-            let ((), version) = self.change(&line.sku, |stock| take(stock, line, ttl_ms.is_some()));
-            versions.push(version);
+        for (line, slot) in taken.iter().zip(slots) {
+            versions.push(self.change(slot, |stock| take(stock, line, ttl_ms.is_some())));
         }
         let (state, change) = match ttl_ms {
             Some(_) => (State::Reserved, Change::Reserved),
@@ -199,25 +197,24 @@ impl Inventory {
         outcome
     }
 
-    /// The ledger's own copy of a name, so that a million reservations share one.
-    fn own(&self, sku: &Sku) -> Sku {
-        self.skus.get_entry(sku).map_or_else(|| sku.clone(), |(own, _)| own.clone())
-    }
-
     /// Finds units for every line, merged by SKU in order of first mention, or the refusal that names each line that fails.
-    fn allocate(&self, lines: &[Line]) -> Result<Vec<ReservedLine>, Outcome> {
-        let mut taken: Vec<ReservedLine> = Vec::with_capacity(lines.len());
-        let mut at: BTreeMap<&Sku, usize> = BTreeMap::new();
+    fn allocate(&self, lines: &[Line]) -> Result<(Vec<ReservedLine>, Vec<Slot>), Outcome> {
+        let (mut taken, mut slots) = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
         let mut refused: Vec<(Code, OutcomeLine)> = Vec::new();
         for line in lines {
-            let index = *at.entry(&line.sku).or_insert_with(|| {
-                taken.push(ReservedLine { sku: self.own(&line.sku), allocations: Vec::with_capacity(1) });
-                taken.len() - 1
+            let Some((slot, (own, stock))) = self.known(&line.sku) else {
+                let named = OutcomeLine { sku: line.sku.clone(), version: 0, allocations: Vec::new(), shortage: None };
+                refused.push((Code::UnknownSku, named));
+                continue;
+            };
+            let at = slots.iter().position(|known| *known == slot).unwrap_or_else(|| {
+                slots.push(slot);
+                // The ledger's own copy of the name, so that a million reservations share one.
+                taken.push(ReservedLine { sku: own.clone(), allocations: Vec::with_capacity(1) });
+                slots.len() - 1
             });
-            if let Err((code, shortage)) = self.allocate_line(line, &mut taken[index].allocations) {
-                let version = self.skus.get(&line.sku).map_or(0, |stock| stock.version);
-                let named = OutcomeLine { sku: line.sku.clone(), version, allocations: Vec::new(), shortage };
-                refused.push((code, named));
+            if let Err((code, shortage)) = self.allocate_line(line, stock, &mut taken[at].allocations) {
+                refused.push((code, OutcomeLine { sku: own.clone(), version: stock.version, allocations: Vec::new(), shortage }));
             }
         }
         // An unknown name outranks a shortage: it will not come right by waiting for stock.
@@ -225,7 +222,7 @@ impl Inventory {
             .into_iter()
             .find(|code| refused.iter().any(|(refusal, _)| refusal == code));
         match worst {
-            None => Ok(taken),
+            None => Ok((taken, slots)),
             Some(code) => {
                 let named = refused.into_iter().filter(|(refusal, _)| *refusal == code).map(|(_, line)| line);
                 Err(Outcome::with_lines(code, named.collect()))
@@ -233,15 +230,22 @@ impl Inventory {
         }
     }
 
-    fn allocate_line(&self, line: &Line, taken: &mut Vec<Allocated>) -> Result<(), (Code, Option<(u64, u64)>)> {
-        let stock = self.skus.get(&line.sku).ok_or((Code::UnknownSku, None))?;
-        if line.locations.iter().any(|location| !self.locations.contains(location)) {
-            return Err((Code::UnknownLocation, None));
-        }
-        let anywhere: Vec<&LocationId> = match line.locations.is_empty() {
-            true => stock.at.iter().map(|(location, _)| location).collect(),
-            false => line.locations.iter().collect(),
+    fn known(&self, sku: &Sku) -> Option<(Slot, &(Sku, SkuStock))> {
+        let slot = self.skus.find(sku)?;
+        Some((slot, self.skus.entry(slot)?))
+    }
+
+    fn allocate_line(
+        &self,
+        line: &Line,
+        stock: &SkuStock,
+        taken: &mut Vec<Allocated>,
+    ) -> Result<(), (Code, Option<(u64, u64)>)> {
+        let named: Option<Vec<&LocationId>> = match line.locations.is_empty() {
+            true => Some(stock.at.iter().map(|(location, _)| location).collect()),
+            false => line.locations.iter().map(|location| self.locations.get(location)).collect(),
         };
+        let anywhere = named.ok_or((Code::UnknownLocation, None))?;
         let wanted = u64::from(line.quantity.get());
         let free: Vec<(&LocationId, u64)> = anywhere.into_iter().map(|at| (at, free_at(stock, at, taken))).collect();
         if let Some((whole, _)) = free.iter().find(|(_, free)| *free >= wanted) {
@@ -345,12 +349,12 @@ impl Inventory {
         self.unindex(id, before.0, before.1, before.2);
         let mut versions = Vec::with_capacity(lines.len());
         for line in &lines {
-            let version = match state {
-                State::Acknowledged | State::Reserved => self.skus.get(&line.sku).map_or(0, |stock| stock.version),
-                State::Confirmed => self.change(&line.sku, |stock| sell(stock, line)).1,
-                State::Released | State::Expired => self.change(&line.sku, |stock| give_back(stock, line)).1,
-            };
-            versions.push(version);
+            let Some((slot, (_, stock))) = self.known(&line.sku) else { continue };
+            versions.push(match state {
+                State::Acknowledged | State::Reserved => stock.version,
+                State::Confirmed => self.change(slot, |stock| sell(stock, line)),
+                State::Released | State::Expired => self.change(slot, |stock| give_back(stock, line)),
+            });
         }
         let Some(mut reservation) = self.reservations.remove(&id) else { return Outcome::of(Code::NotFound) };
         reservation.lines = lines;

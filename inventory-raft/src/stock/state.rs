@@ -11,7 +11,7 @@ use super::{
     levels::SkuStock,
     outcome::Outcome,
     reservation::{Reservation, State},
-    table::Table,
+    table::{Slot, Table},
 };
 
 /// How long an outcome is remembered after it was settled: 48 h of log time, longer than any client retries.
@@ -50,7 +50,7 @@ pub struct Inventory {
     /// that a node that was restored forgets in the same order as one that was not.
     pub(crate) forgettable: BTreeSet<(LogTime, Uuid)>,
     /// SKUs whose stock changed since they were last taken.
-    pub(crate) touched: Vec<Sku>,
+    pub(crate) touched: Vec<Slot>,
 }
 
 impl Inventory {
@@ -71,12 +71,12 @@ impl Inventory {
         self.expiring.first().map(|(at, _)| *at)
     }
 
-    /// SKUs whose stock changed since the last call, each once, in order of name.
+    /// SKUs whose stock changed since the last call, each once, in no order that means anything.
     pub fn take_touched(&mut self) -> Vec<Sku> {
         let mut touched = std::mem::take(&mut self.touched);
         touched.sort_unstable();
         touched.dedup();
-        touched
+        touched.into_iter().filter_map(|slot| self.skus.entry(slot)).map(|(sku, _)| sku.clone()).collect()
     }
 
     pub(crate) fn advance(&mut self, time: LogTime) {
@@ -134,7 +134,7 @@ impl Inventory {
     /// The ledger's own copies of the names in a reservation, so that a million of them share one text for each.
     pub(crate) fn own_names(&self, reservation: &mut Reservation) {
         for line in &mut reservation.lines {
-            if let Some((own, stock)) = self.skus.get_entry(&line.sku) {
+            if let Some((own, stock)) = self.skus.find(&line.sku).and_then(|slot| self.skus.entry(slot)) {
                 line.sku = own.clone();
                 for part in &mut line.allocations {
                     let at = stock.at.iter().find(|(location, _)| *location == part.location);

@@ -4,7 +4,11 @@
 //! first. So a snapshot does not stop the ledger. Pages also say which of them changed, so that what is written down is what
 //! changed and no more. Slots and page numbers are a node's own affair: no decision and no hash may depend on them.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Bound,
+    sync::Arc,
+};
 
 /// Entries of a page. A page with as many reservations has about 5 KiB: small enough to copy on a write that meets a
 /// snapshot, large enough that a batch of new entries fills few of them.
@@ -32,15 +36,31 @@ impl<K, V> Default for Table<K, V> {
     }
 }
 
+/// Where an entry lies in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Slot(u32);
+
 /// Page and place in it. Slots are counted in `u32`: 4 x 10^9 entries are more than fit into any node's memory.
 fn place(slot: u32) -> (usize, usize) {
     (slot as usize / PAGE_SLOTS, slot as usize % PAGE_SLOTS)
 }
 
 impl<K: Ord + Clone, V: Clone> Table<K, V> {
-    fn entry(&self, slot: u32) -> Option<&(K, V)> {
-        let (page, at) = place(slot);
+    /// Where a key's entry lies, until the entry is removed. Finding it is most of what an access costs, so what looks at an
+    /// entry several times finds it once.
+    pub(crate) fn find(&self, key: &K) -> Option<Slot> {
+        self.slots.get(key).copied().map(Slot)
+    }
+
+    /// The entry with the table's own key, which shares its memory with every other use of it.
+    pub(crate) fn entry(&self, slot: Slot) -> Option<&(K, V)> {
+        let (page, at) = place(slot.0);
         self.pages.get(page)?.get(at)?.as_ref()
+    }
+
+    pub(crate) fn entry_mut(&mut self, slot: Slot) -> Option<&mut V> {
+        let (page, at) = place(slot.0);
+        self.page_mut(page)?.get_mut(at)?.as_mut().map(|(_, value)| value)
     }
 
     /// A page for writing: marked as changed, and copied if a frozen copy still holds it.
@@ -54,31 +74,28 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.get_entry(key).map(|(_, value)| value)
-    }
-
-    /// The entry with the table's own key, which shares its memory with every other use of it.
-    pub(crate) fn get_entry(&self, key: &K) -> Option<&(K, V)> {
-        self.entry(*self.slots.get(key)?)
+        self.entry(self.find(key)?).map(|(_, value)| value)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let (page, at) = place(*self.slots.get(key)?);
-        self.page_mut(page)?.get_mut(at)?.as_mut().map(|(_, value)| value)
+        self.entry_mut(self.find(key)?)
     }
 
     /// Puts a value under a key, in place of what was there.
-    pub(crate) fn insert(&mut self, key: K, value: V) {
-        if let Some(known) = self.get_mut(&key) {
-            *known = value;
-            return;
-        }
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Slot {
         let slot = self.free.pop().unwrap_or_else(|| self.grow());
+        let slot = match self.slots.entry(key.clone()) {
+            Entry::Vacant(vacant) => *vacant.insert(slot),
+            Entry::Occupied(known) => {
+                self.free.push(slot);
+                *known.get()
+            }
+        };
         let (page, at) = place(slot);
-        self.slots.insert(key.clone(), slot);
         if let Some(place) = self.page_mut(page).and_then(|page| page.get_mut(at)) {
             *place = Some((key, value));
         }
+        Slot(slot)
     }
 
     /// Adds an empty page and gives its first slot; the others become free.
@@ -108,7 +125,7 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
     /// Entries after `after` in order of key.
     pub(crate) fn after<'a>(&'a self, after: Option<&K>) -> impl Iterator<Item = &'a (K, V)> + use<'a, K, V> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.slots.range::<K, _>((from, Bound::Unbounded)).filter_map(|(_, slot)| self.entry(*slot))
+        self.slots.range::<K, _>((from, Bound::Unbounded)).filter_map(|(_, slot)| self.entry(Slot(*slot)))
     }
 
     /// The pages as they are now; later changes do not show in them.
@@ -183,7 +200,8 @@ mod tests {
         for step in steps {
             match *step {
                 Step::Insert(key, value) => {
-                    table.insert(key, value);
+                    let slot = table.insert(key, value);
+                    assert_eq!(table.entry(slot), Some(&(key, value)));
                     model.insert(key, value);
                 }
                 Step::Remove(key) => assert_eq!(table.remove(&key), model.remove(&key)),
