@@ -1,11 +1,16 @@
 //! Collects concurrent commands into one log entry, and hands the outcomes out again.
 //!
-//! There is no linger: an entry takes what waits when it is made. While the entries in flight are at their bound, more commands gather,
-//! so entries grow with the load by themselves.
+//! There is no linger: when no entry is under way, what waits is proposed at once. While one is, more commands gather, so entries grow
+//! with the load by themselves. A further entry does not wait for the one before it when it is full, or when that one takes long: then it
+//! is on its way to other regions, and the wire should be kept busy.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::Instant,
+};
 
 use crate::{
     clock,
@@ -19,8 +24,13 @@ const MAX_ENTRY_COMMANDS: usize = 1_024;
 /// About what an entry may weigh; a command with the largest memo stays below 64 KiB.
 const MAX_ENTRY_BYTES: usize = 128 * 1024;
 
-/// Entries proposed and not yet applied. Two keep the log's disk busy while the other is on the wire; two more cover jitter.
-const MAX_IN_FLIGHT: usize = 1;
+/// Entries proposed and not yet applied. With one every [`SPACING`] this covers a round trip of 160 ms.
+const MAX_IN_FLIGHT: usize = 32;
+
+/// Between two entries that are not full, while some are in flight. Smaller entries cost more than they gain: with 256 callers on
+/// one machine, entries one after the other gave 51,000 purchases/s, up to four at once 46,000/s. A tenth of a round trip between
+/// continents.
+const SPACING: Duration = Duration::from_millis(5);
 
 /// Submissions that wait: at 40,000/s this is 0.4 s of work; more would only be waited for in vain.
 const QUEUE: usize = 16_384;
@@ -47,6 +57,11 @@ pub(crate) struct Batcher {
 }
 
 impl Batcher {
+    /// Submissions that wait to go into an entry.
+    pub(crate) fn depth(&self) -> usize {
+        QUEUE - self.queue.capacity()
+    }
+
     /// Starts the one task that makes entries. It ends when the last handle is dropped.
     pub(crate) fn start(consensus: Arc<Consensus>) -> Self {
         let (queue, submissions) = mpsc::channel(QUEUE);
@@ -58,35 +73,61 @@ impl Batcher {
     pub(crate) async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Outcome>, BatchError> {
         let (reply, outcome) = oneshot::channel();
         self.queue.try_send(Submission { commands, reply }).map_err(|_| BatchError::QueueFull)?;
-        metrics::gauge!("inventory_queue_depth").set((QUEUE - self.queue.capacity()) as f64);
         outcome.await.unwrap_or(Err(BatchError::OutcomeUnknown))
     }
 }
 
-async fn collect(consensus: Arc<Consensus>, mut submissions: mpsc::Receiver<Submission>) {
-    let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-    while let Some(first) = submissions.recv().await {
-        let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
-        let batch = gather(first, &mut submissions);
-        let consensus = consensus.clone();
-        tokio::spawn(async move {
-            propose(&consensus, batch).await;
-            drop(permit);
-        });
+/// Submissions that go into the next entry.
+#[derive(Default)]
+struct Gathered {
+    submissions: Vec<Submission>,
+    commands: usize,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn add(&mut self, submission: Submission) {
+        self.commands += submission.commands.len();
+        self.bytes += weight(&submission);
+        self.submissions.push(submission);
+    }
+
+    /// No more goes in. A submission is never torn apart, so the last one may have gone over the bound.
+    fn is_full(&self) -> bool {
+        self.commands >= MAX_ENTRY_COMMANDS || self.bytes >= MAX_ENTRY_BYTES
+    }
+
+    fn is_empty(&self) -> bool {
+        self.submissions.is_empty()
     }
 }
 
-/// The first submission and what else waits, up to the bounds of an entry. A submission is never torn apart.
-fn gather(first: Submission, submissions: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {
-    let (mut commands, mut bytes) = (first.commands.len(), weight(&first));
-    let mut batch = vec![first];
-    while commands < MAX_ENTRY_COMMANDS && bytes < MAX_ENTRY_BYTES {
-        let Ok(next) = submissions.try_recv() else { break };
-        commands += next.commands.len();
-        bytes += weight(&next);
-        batch.push(next);
+async fn collect(consensus: Arc<Consensus>, mut queue: mpsc::Receiver<Submission>) {
+    let (mut gathered, mut in_flight, mut last) = (Gathered::default(), JoinSet::new(), Instant::now());
+    loop {
+        while !gathered.is_full() {
+            let Ok(next) = queue.try_recv() else { break };
+            gathered.add(next);
+        }
+        while in_flight.try_join_next().is_some() {}
+        let may_begin = in_flight.is_empty() || in_flight.len() < MAX_IN_FLIGHT && (gathered.is_full() || last.elapsed() >= SPACING);
+        if may_begin && !gathered.is_empty() {
+            let (consensus, batch) = (consensus.clone(), std::mem::take(&mut gathered).submissions);
+            in_flight.spawn(async move { propose(&consensus, batch).await });
+            last = Instant::now();
+            continue;
+        }
+        let may_begin_later = !gathered.is_empty() && in_flight.len() < MAX_IN_FLIGHT;
+        tokio::select! {
+            next = queue.recv(), if !gathered.is_full() => match next {
+                Some(submission) => gathered.add(submission),
+                // The node stops; what was gathered was never proposed, and its callers are told that its outcome is unknown.
+                None => return,
+            },
+            _ = in_flight.join_next(), if !in_flight.is_empty() => {}
+            () = tokio::time::sleep_until(last + SPACING), if may_begin_later => {}
+        }
     }
-    batch
 }
 
 fn weight(submission: &Submission) -> usize {
@@ -105,7 +146,9 @@ async fn propose(consensus: &Consensus, batch: Vec<Submission>) {
     let (commands, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|one| (one.commands, one.reply)).unzip();
     let commands: Vec<Command> = commands.into_iter().flatten().collect();
     metrics::histogram!("inventory_entry_commands").record(commands.len() as f64);
+    metrics::gauge!("inventory_proposals_pending").increment(1.0);
     let proposed = consensus.submit(Entry::new(clock::now(), &commands)).await;
+    metrics::gauge!("inventory_proposals_pending").decrement(1.0);
     let outcome = match &proposed {
         Ok(_) => "committed",
         Err(SubmitError::NotLeader) => "not_leader",

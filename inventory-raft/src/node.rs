@@ -61,6 +61,7 @@ async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness)
         tick.tick().await;
         let view = consensus.view();
         metrics::gauge!("inventory_has_leader").set(if view.leader.is_some() { 1.0 } else { 0.0 });
+        metrics::gauge!("inventory_queue_depth").set(batcher.depth() as f64);
         metrics::gauge!("inventory_term").set(view.term as f64);
         metrics::gauge!("inventory_applied_index").set(consensus.progress().1 as f64);
         readiness.set("raft", view.leader.as_ref().map(|_| ()).ok_or_else(|| "no leader is known".to_owned()));
