@@ -12,6 +12,10 @@ pub(crate) const FULL: &str = "full";
 /// While a file of this name lies in the state directory, syncs fail as on a broken disk.
 pub(crate) const SYNC_FAILS: &str = "sync-fails";
 
+/// While a file of this name lies in the state directory, syncs say that they are done and are not, as on a disk with a cache
+/// that ignores flushes.
+pub(crate) const SYNC_LIES: &str = "sync-lies";
+
 /// Directory whose files are watched.
 pub(crate) const WATCHED_VARIABLE: &str = "DISK_FAULTS_WATCHED";
 

@@ -21,7 +21,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use journal::{Done, FULL, JOURNAL, STATE_VARIABLE, SYNC_FAILS, WATCHED_VARIABLE};
+use journal::{Done, FULL, JOURNAL, STATE_VARIABLE, SYNC_FAILS, SYNC_LIES, WATCHED_VARIABLE};
 
 /// The faults of one process's disk.
 #[derive(Clone, Debug)]
@@ -67,6 +67,11 @@ impl DiskFaults {
     /// From now on syncs fail with `EIO`, or work again.
     pub fn set_sync_fails(&self, fails: bool) -> io::Result<()> {
         self.switch(SYNC_FAILS, fails)
+    }
+
+    /// From now on syncs only say that they are done, or are done again.
+    pub fn set_sync_lies(&self, lies: bool) -> io::Result<()> {
+        self.switch(SYNC_LIES, lies)
     }
 
     /// After the process was killed: takes back what it had not synced, and forgets the rest.

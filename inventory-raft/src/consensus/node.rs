@@ -57,7 +57,10 @@ pub(crate) struct ConsensusConfig {
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConsensusError {
-    #[error("the log or state cannot be read: {0}")]
+    #[error(
+        "the log or state cannot be read: {0}. If the disk is damaged, remove this node from the cluster and let it join under a new \
+         id with an empty directory"
+    )]
     Storage(#[from] io::Error),
     #[error("the timing is not usable: {0}")]
     Config(String),

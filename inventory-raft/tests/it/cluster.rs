@@ -2,11 +2,12 @@
 
 use std::{
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
+use disk_faults::{DiskFaults, TakenBack};
 use inventory_api::{ClusterView, InventoryClient, LineRequest, Outcome, OutcomeCode, PurchaseRequest, ReceiveRequest};
 use storefront_types::{CallContext, CommandId, Quantity, ReservationId, Sku};
 use tempfile::TempDir;
@@ -20,14 +21,17 @@ pub(crate) struct Node {
     raft: String,
     admin: String,
     data: PathBuf,
-    process: Option<Child>,
+    /// A disk that can lose what was not synced; without, the machine's own.
+    pub(crate) disk: Option<DiskFaults>,
+    pub(crate) process: Option<Child>,
 }
 
 /// Processes die with it.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     pub(crate) http: reqwest::Client,
-    snapshot_every: u64,
+    /// Further arguments of every node.
+    arguments: Vec<String>,
     folder: TempDir,
 }
 
@@ -55,23 +59,28 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        Self::with_snapshots_every(50_000).await
+        Self::with(&[], false).await
     }
 
     pub(crate) async fn with_snapshots_every(snapshot_every: u64) -> Self {
+        Self::with(&["--snapshot-every", &snapshot_every.to_string()], false).await
+    }
+
+    /// With further arguments for every node, and disks that can lose what was not synced.
+    pub(crate) async fn with(arguments: &[&str], faults: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut ports = free_ports(9).into_iter();
         let mut next = || ports.next().unwrap();
-        let node = |id: u64| Node {
-            id,
-            client: next(),
-            raft: next(),
-            admin: next(),
-            data: folder.path().join(format!("node-{id}")),
-            process: None,
+        let node = |id: u64| {
+            let data = folder.path().join(format!("node-{id}"));
+            let disk = faults.then(|| DiskFaults::new(&data, &folder.path().join(format!("disk-{id}"))).unwrap());
+            // The loaded library compares paths as the process gives them.
+            let data = if faults { data.canonicalize().unwrap() } else { data };
+            Node { id, client: next(), raft: next(), admin: next(), data, disk, process: None }
         };
         let nodes = (1..=3).map(node).collect();
-        let mut cluster = Self { nodes, http: reqwest::Client::new(), snapshot_every, folder };
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let mut cluster = Self { nodes, http: reqwest::Client::new(), arguments, folder };
         for at in 0..3 {
             cluster.start_node(at);
         }
@@ -83,8 +92,13 @@ impl Cluster {
         let peers: Vec<_> = self.nodes.iter().map(|n| format!("{}=r{}@{}@{}", n.id, n.id, n.client, n.raft)).collect();
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join(format!("{at}.log"))).unwrap();
+        let errors = std::fs::File::create(self.folder.path().join(format!("{at}.errors"))).unwrap();
         let node = &mut self.nodes[at];
-        let child = Command::new(env!("CARGO_BIN_EXE_inventory-raft"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inventory-raft"));
+        if let Some(disk) = &node.disk {
+            disk.apply(&mut command).unwrap();
+        }
+        let child = command
             .args([
                 "--node-id",
                 &node.id.to_string(),
@@ -95,8 +109,10 @@ impl Cluster {
                 "--bootstrap",
             ])
             .args(["--listen", &node.client, "--raft-listen", &node.raft, "--admin", &node.admin, "--peers", &peers.join(",")])
-            .args(["--data-dir", node.data.to_str().unwrap(), "--snapshot-every", &self.snapshot_every.to_string()])
+            .args(["--data-dir", node.data.to_str().unwrap()])
+            .args(&self.arguments)
             .stdout(Stdio::from(log))
+            .stderr(Stdio::from(errors))
             .spawn();
         node.process = Some(child.unwrap());
     }
@@ -108,6 +124,16 @@ impl Cluster {
         process.wait().unwrap();
     }
 
+    /// Cuts the power of a node: what it had not synced is gone.
+    pub(crate) fn cut_power(&mut self, at: usize) -> TakenBack {
+        self.kill(at);
+        self.nodes[at].disk.as_ref().unwrap().take_back().unwrap()
+    }
+
+    pub(crate) fn data_of(&self, at: usize) -> &Path {
+        &self.nodes[at].data
+    }
+
     /// SIGTERM, and waits for the exit.
     pub(crate) async fn stop(&mut self, at: usize) {
         let mut process = self.nodes[at].process.take().unwrap();
@@ -117,6 +143,11 @@ impl Cluster {
 
     pub(crate) fn log_of(&self, at: usize) -> String {
         std::fs::read_to_string(self.folder.path().join(format!("{at}.log"))).unwrap()
+    }
+
+    /// What the node last said on its standard error.
+    pub(crate) fn errors_of(&self, at: usize) -> String {
+        std::fs::read_to_string(self.folder.path().join(format!("{at}.errors"))).unwrap()
     }
 
     pub(crate) fn addresses(&self) -> Vec<String> {

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cluster;
+mod durability;
 mod failover;
 mod ledger;
 mod openapi;

@@ -17,7 +17,7 @@ use std::{
 };
 
 use crate::{
-    journal::{Done, FULL, JOURNAL, STATE_VARIABLE, SYNC_FAILS, WATCHED_VARIABLE},
+    journal::{Done, FULL, JOURNAL, STATE_VARIABLE, SYNC_FAILS, SYNC_LIES, WATCHED_VARIABLE},
     real::real,
 };
 
@@ -84,6 +84,10 @@ impl Watch {
 
     pub(crate) fn sync_fails(&self) -> bool {
         self.state.join(SYNC_FAILS).exists()
+    }
+
+    pub(crate) fn sync_lies(&self) -> bool {
+        self.state.join(SYNC_LIES).exists()
     }
 
     fn add(&self, entry: &Done) {
