@@ -46,6 +46,15 @@ pub(crate) enum BatchError {
     OutcomeUnknown,
 }
 
+impl From<SubmitError> for BatchError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::NotLeader => Self::NotLeader,
+            SubmitError::OutcomeUnknown(_) => Self::OutcomeUnknown,
+        }
+    }
+}
+
 struct Submission {
     commands: Vec<Command>,
     reply: oneshot::Sender<Result<Vec<Outcome>, BatchError>>,
@@ -110,7 +119,8 @@ async fn collect(consensus: Arc<Consensus>, mut queue: mpsc::Receiver<Submission
             gathered.add(next);
         }
         while in_flight.try_join_next().is_some() {}
-        let may_begin = in_flight.is_empty() || in_flight.len() < MAX_IN_FLIGHT && (gathered.is_full() || last.elapsed() >= SPACING);
+        let may_begin =
+            in_flight.is_empty() || in_flight.len() < MAX_IN_FLIGHT && (gathered.is_full() || last.elapsed() >= SPACING);
         if may_begin && !gathered.is_empty() {
             let (consensus, batch) = (consensus.clone(), std::mem::take(&mut gathered).submissions);
             in_flight.spawn(async move { propose(&consensus, batch).await });

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr, t
 
 use storefront_service::ListenArgs;
 
-use crate::consensus::{ConsensusConfig, Peer};
+use crate::{
+    consensus::{ConsensusConfig, Peer},
+    space::Limits,
+};
 
 /// A node of the inventory cluster: a Raft-replicated stock ledger.
 #[derive(Clone, Debug, clap::Parser)]
@@ -42,6 +45,12 @@ pub struct Config {
     /// Log entries between two snapshots
     #[arg(long, env = "SNAPSHOT_EVERY", default_value_t = 50_000)]
     pub snapshot_every: u64,
+    /// Bytes that must stay free on the data directory's disk; below, new reservations are refused with an alarm
+    #[arg(long, env = "MIN_FREE_BYTES", default_value_t = 256 * 1024 * 1024)]
+    pub min_free_bytes: u64,
+    /// Bytes that the data directory may take before the same alarm; 0 for as many as there are
+    #[arg(long, env = "MAX_DATA_BYTES", default_value_t = 0)]
+    pub max_data_bytes: u64,
 }
 
 /// One member as given on the command line.
@@ -68,11 +77,11 @@ impl FromStr for PeerArg {
 }
 
 impl Config {
+    pub(crate) fn space_limits(&self) -> Limits {
+        Limits { min_free: self.min_free_bytes, max_used: self.max_data_bytes }
+    }
+
     pub(crate) fn consensus(&self) -> ConsensusConfig {
-        let peer = |arg: &PeerArg| {
-            let (client, raft, region) = (arg.client.clone(), arg.raft.clone(), arg.region.clone());
-            (arg.id, Peer { client, raft, region })
-        };
         ConsensusConfig {
             cluster_id: self.cluster_id.clone(),
             node_id: self.node_id,
@@ -81,10 +90,19 @@ impl Config {
             election_min: Duration::from_millis(self.election_ms),
             election_max: Duration::from_millis(2 * self.election_ms),
             snapshot_every: self.snapshot_every,
-            members: self.peers.iter().map(peer).collect::<BTreeMap<_, _>>(),
+            members: members(&self.peers),
             bootstrap: self.bootstrap,
         }
     }
+}
+
+/// The members of a cluster by id.
+pub(crate) fn members(peers: &[PeerArg]) -> BTreeMap<u64, Peer> {
+    let peer = |arg: &PeerArg| {
+        let (client, raft, region) = (arg.client.clone(), arg.raft.clone(), arg.region.clone());
+        (arg.id, Peer { client, raft, region })
+    };
+    peers.iter().map(peer).collect()
 }
 
 #[cfg(test)]

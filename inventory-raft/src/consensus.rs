@@ -5,14 +5,19 @@
 mod append_stream;
 mod log_codec;
 mod log_store;
+mod marks;
+mod members;
 mod network;
 mod node;
 mod persister;
 mod snapshot;
+pub(crate) mod snapshot_file;
 mod state_machine;
 mod type_config;
 mod view;
 
+pub(crate) use log_store::LogStore;
+pub(crate) use members::MemberError;
 pub(crate) use network::raft_router;
 pub(crate) use node::{Consensus, ConsensusConfig, ReadError, SubmitError};
 pub(crate) use state_machine::SharedState;

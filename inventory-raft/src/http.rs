@@ -21,13 +21,15 @@ use storefront_service::with_request_context;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 
-use crate::{batcher::Batcher, consensus::Consensus, read::ReadRounds};
+use crate::{batcher::Batcher, consensus::Consensus, read::ReadRounds, space::Space};
 
 /// What the routes need.
 pub(crate) struct Api {
     pub(crate) consensus: Arc<Consensus>,
     pub(crate) batcher: Batcher,
     pub(crate) reads: ReadRounds,
+    pub(crate) space: Arc<Space>,
+    pub(crate) region: String,
     /// Ends the streams when the node stops.
     pub(crate) stopping: CancellationToken,
 }
@@ -51,9 +53,7 @@ fn router(api: Arc<Api>) -> Router {
         .route(paths::STOCK, get(query_routes::stock))
         .route(paths::CHANGES, get(change_stream::changes))
         .route(paths::CLUSTER, get(query_routes::cluster))
-        .route("/admin/v1/snapshot", post(admin_routes::snapshot))
-        .route("/admin/v1/transfer-leader", post(admin_routes::transfer_leader))
-        .route("/admin/v1/state-hash", get(admin_routes::state_hash))
+        .merge(admin_routes::routes())
         .route("/openapi.json", get(|| async { Json(openapi()) }));
     with_request_context(routes.with_state(api))
 }

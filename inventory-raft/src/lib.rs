@@ -8,6 +8,8 @@ mod http;
 mod identity;
 mod node;
 mod read;
+pub mod snapshots;
+mod space;
 pub mod stock;
 mod store;
 mod watch;

@@ -15,6 +15,7 @@ use crate::{
     http::{self, Api},
     identity,
     read::ReadRounds,
+    space::Space,
     stock::{Command, MAX_EXPIRE_PER_COMMAND},
 };
 
@@ -37,14 +38,23 @@ pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutd
     let lock = identity::claim(&config.data_dir, &config.cluster_id, config.node_id)?;
     let consensus = Arc::new(Consensus::start(config.consensus()).await?);
     let (batcher, reads) = (Batcher::start(consensus.clone()), ReadRounds::start(consensus.clone()));
+    let space = Space::new(&config.data_dir, config.space_limits());
     let readiness = Readiness::new(&["raft"]);
-    let api = Arc::new(Api { consensus: consensus.clone(), batcher: batcher.clone(), reads, stopping: shutdown.clone() });
+    let api = Arc::new(Api {
+        consensus: consensus.clone(),
+        batcher: batcher.clone(),
+        reads,
+        space: space.clone(),
+        region: config.region.clone(),
+        stopping: shutdown.clone(),
+    });
     // Peers are served until the client port has drained: a proposal under way still needs their answers.
     let peers = routed(raft_router(consensus.peer_server()));
     let peers = tokio::spawn(serve_connections(raft.0, peers, std::future::pending()));
     let served = tokio::select! {
         served = serve(listeners, http::service(api), readiness.clone(), shutdown) => served,
         reason = consensus.failed() => Err(anyhow::anyhow!("Raft stopped: {reason}")),
+        () = space.watch() => Ok(()),
         () = lead(consensus.clone(), batcher, readiness.clone()) => Ok(()),
     };
     peers.abort();
@@ -63,7 +73,7 @@ async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness)
         metrics::gauge!("inventory_has_leader").set(if view.leader.is_some() { 1.0 } else { 0.0 });
         metrics::gauge!("inventory_queue_depth").set(batcher.depth() as f64);
         metrics::gauge!("inventory_term").set(view.term as f64);
-        metrics::gauge!("inventory_applied_index").set(consensus.progress().1 as f64);
+        metrics::gauge!("inventory_applied_index").set(consensus.log_progress().applied as f64);
         readiness.set("raft", view.leader.as_ref().map(|_| ()).ok_or_else(|| "no leader is known".to_owned()));
         let due = consensus.shared.read().inventory.next_expiry().is_some_and(|at| at <= clock::now());
         if due && consensus.is_leader() {

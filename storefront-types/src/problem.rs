@@ -49,6 +49,8 @@ problem_types! {
     MethodNotAllowed = "method-not-allowed", 405, "The method is not allowed here";
     InsufficientStock = "insufficient-stock", 409, "There is not enough stock";
     ReservationConflict = "reservation-conflict", 409, "The reservation is in another state";
+    /// Also for an id that was used before, and for a removal that would leave no quorum.
+    MembershipConflict = "not-executed/membership-conflict", 409, "The membership cannot be changed so";
     BodyTooLarge = "body-too-large", 413, "The request body is too large";
     UnsupportedMediaType = "unsupported-media-type", 415, "The body must be application/json";
     NotLeader = "not-executed/not-leader", 421, "This node is not the leader";

@@ -55,7 +55,9 @@ impl DiskFaults {
         let path = self.state.join(name);
         match on {
             true => File::create(path).map(drop),
-            false => fs::remove_file(path).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }),
+            false => {
+                fs::remove_file(path).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+            }
         }
     }
 

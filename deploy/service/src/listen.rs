@@ -70,7 +70,8 @@ pub async fn serve(
     install_metrics();
     let (http, admin) = (listeners.http_addr()?, listeners.admin_addr()?);
     let admin_done = CancellationToken::new();
-    let admin_server = tokio::spawn(serve_connections(listeners.admin, routed(admin::router(readiness)), admin_done.clone().cancelled_owned()));
+    let admin_server =
+        tokio::spawn(serve_connections(listeners.admin, routed(admin::router(readiness)), admin_done.clone().cancelled_owned()));
     tracing::info!(%http, %admin, "listening");
     let server = serve_connections(listeners.http, app, shutdown.clone().cancelled_owned());
     let drained = async {

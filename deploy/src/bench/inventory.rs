@@ -42,9 +42,7 @@ pub(super) async fn run(nodes: &Nodes, bench: &mut Bench<'_>) -> anyhow::Result<
     for from in (0..SKUS).step_by(BATCH) {
         receive(&mut setup, from..from + BATCH, &["eu-1"]).await?;
     }
-    let single = |sku: fn() -> usize| {
-        move |mut wire: Wire| async move || buy_one(&mut wire, sku()).await
-    };
+    let single = |sku: fn() -> usize| move |mut wire: Wire| async move || buy_one(&mut wire, sku()).await;
     for (name, callers, sku) in [
         ("inventory/purchase-uniform", CALLERS, any_sku as fn() -> usize),
         ("inventory/purchase-hot", CALLERS, || 0),

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use backing_servers::free_port;
-use inventory_api::InventoryClient;
+use inventory_api::{Consistency, InventoryClient};
 use storefront_types::CallContext;
 use uuid::Uuid;
 
@@ -56,6 +56,9 @@ impl Nodes {
             started.nodes.push(Node { client, raft, admin, data, child });
         }
         started.leader().await?;
+        // A leader that was just elected serves once it has committed an entry of its own.
+        let any = "any".parse::<storefront_types::Sku>()?;
+        started.client().stock(&CallContext::background(Uuid::new_v4()), &any, Consistency::Linearizable).await?;
         Ok(started)
     }
 

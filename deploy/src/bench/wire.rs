@@ -76,10 +76,8 @@ fn parse(received: &[u8]) -> io::Result<Option<(u16, std::ops::Range<usize>)>> {
 
 /// A `POST` with a JSON body.
 pub(super) fn post(path: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 

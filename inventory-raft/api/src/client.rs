@@ -206,6 +206,12 @@ fn encode(text: &str) -> String {
 fn not_executed(problem: &Problem) -> bool {
     matches!(
         problem.kind(),
-        Some(ProblemType::NotLeader | ProblemType::NoLeader | ProblemType::QueueFull | ProblemType::TooManyRequests)
+        Some(
+            ProblemType::NotLeader
+                | ProblemType::NoLeader
+                | ProblemType::QueueFull
+                | ProblemType::TooManyRequests
+                | ProblemType::NoSpace
+        )
     )
 }

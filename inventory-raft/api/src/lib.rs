@@ -2,10 +2,14 @@
 //!
 //! Owns: what goes over the wire between a client and an inventory node. Must not: know how stock is kept.
 
+mod admin;
 mod client;
 mod command;
 mod query;
 
+pub use admin::{
+    AddLearnerRequest, Alarm, AlarmKind, Alarms, MarkResponse, MemberRequest, NodeStatus, StateHash, TransferLeaderRequest,
+};
 pub use client::{ClientError, InventoryClient, LeaderView};
 pub use command::{
     AcknowledgeRequest, AdjustRequest, Allocation, BatchRequest, BatchResponse, CommandRequest, Consistency, EmptyRequest,
@@ -34,6 +38,19 @@ pub mod paths {
     pub const BATCH: &str = "/v1/batch";
     pub const CHANGES: &str = "/v1/changes";
     pub const CLUSTER: &str = "/v1/cluster";
+
+    /// Of operators; served on the same port.
+    pub mod admin {
+        pub const STATUS: &str = "/admin/v1/status";
+        pub const ALARMS: &str = "/admin/v1/alarms";
+        pub const MEMBERS: &str = "/admin/v1/members";
+        pub const PROMOTE: &str = "/admin/v1/members/promote";
+        pub const REMOVE: &str = "/admin/v1/members/remove";
+        pub const TRANSFER_LEADER: &str = "/admin/v1/transfer-leader";
+        pub const SNAPSHOT: &str = "/admin/v1/snapshot";
+        pub const STATE_HASH: &str = "/admin/v1/state-hash";
+        pub const MARK: &str = "/admin/v1/state-hash/mark";
+    }
 }
 
 /// Address (`host:port`) of the leader, on every `421` and, where it is known, on every answer.

@@ -167,10 +167,13 @@ where
     // What the leader said with each request, until the request is dealt with.
     let said: Arc<Mutex<VecDeque<_>>> = Arc::default();
     let hearing = said.clone();
-    let requests = messages::<Request, E>(body).take_while(|next| ready(next.is_ok())).filter_map(|next| ready(next.ok())).inspect(move |request| {
-        let commit = request.leader_commit.map_or(0, |last| last.index);
-        hearing.lock().unwrap_or_else(PoisonError::into_inner).push_back((commit, crate::clock::now()));
-    });
+    let requests = messages::<Request, E>(body)
+        .take_while(|next| ready(next.is_ok()))
+        .filter_map(|next| ready(next.ok()))
+        .inspect(move |request| {
+            let commit = request.leader_commit.map_or(0, |last| last.index);
+            hearing.lock().unwrap_or_else(PoisonError::into_inner).push_back((commit, crate::clock::now()));
+        });
     raft.stream_append(requests).map(move |done| {
         let result = done.map_err(io::Error::other)?;
         let heard = said.lock().unwrap_or_else(PoisonError::into_inner).pop_front();

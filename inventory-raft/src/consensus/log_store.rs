@@ -98,6 +98,15 @@ impl LogStore {
         Ok(Self { log: Arc::new(Mutex::new(log)) })
     }
 
+    /// Makes the log of a node that begins with a snapshot: empty, with a vote in the snapshot's term.
+    pub(crate) async fn begin_after(directory: &Path, last: Option<LogId>) -> io::Result<()> {
+        let mut log = Self::open(directory)?;
+        match last {
+            Some(last) => log.save_vote(&Vote { leader_id: last.leader_id, committed: false }).await,
+            None => Ok(()),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, RaftLog<LogTypes>> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }

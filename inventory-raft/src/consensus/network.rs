@@ -12,11 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use futures_util::{
-    Stream, TryStreamExt,
-    future::BoxFuture,
-    stream::BoxStream,
-};
+use futures_util::{Stream, TryStreamExt, future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, StatusCode};
 use openraft::{
     OptionalSend, RaftNetworkFactory, RaftNetworkV2,

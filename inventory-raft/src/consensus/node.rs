@@ -25,7 +25,7 @@ use super::{
     type_config::{Peer, TypeConfig},
     view::{self, View},
 };
-use crate::stock::{Entry, LogTime, Outcome};
+use crate::stock::{Command, Entry, LogTime, Outcome};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
@@ -88,8 +88,20 @@ pub(crate) enum ReadError {
     NoQuorum,
 }
 
+/// Places in a node's log, 0 before the first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogProgress {
+    /// Last entry in the log, synced or not.
+    pub(crate) last_log: u64,
+    pub(crate) applied: u64,
+    /// Last entry that the newest snapshot has.
+    pub(crate) snapshot: u64,
+    /// Last entry that is no more in the log.
+    pub(crate) purged: u64,
+}
+
 pub(crate) struct Consensus {
-    raft: Raft,
+    pub(super) raft: Raft,
     pub(crate) shared: Arc<SharedState>,
     pub(crate) cluster_id: Arc<str>,
     pub(crate) node_id: u64,
@@ -167,11 +179,34 @@ impl Consensus {
         self.view.borrow().clone()
     }
 
-    /// Index of the last entry in the log, written or not, and of the last that is applied.
-    pub(crate) fn progress(&self) -> (u64, u64) {
+    /// How far this node is.
+    pub(crate) fn log_progress(&self) -> LogProgress {
         let receiver = self.raft.data_metrics();
         let metrics = receiver.borrow_watched();
-        (metrics.last_log.map_or(0, |last| last.index), metrics.last_applied.map_or(0, |last| last.index))
+        let index = |log_id: Option<super::type_config::LogId>| log_id.map_or(0, |last| last.index);
+        LogProgress {
+            last_log: index(metrics.last_log),
+            applied: index(metrics.last_applied),
+            snapshot: index(metrics.snapshot),
+            purged: index(metrics.purged),
+        }
+    }
+
+    /// Puts a mark into the log and waits until it is applied: its index.
+    pub(crate) async fn mark(&self) -> Result<u64, SubmitError> {
+        let entry = Entry::new(crate::clock::now(), &[Command::Mark]);
+        match timeout(PROPOSAL_TIMEOUT, self.raft.client_write(entry)).await {
+            Ok(Ok(written)) => Ok(written.log_id.index),
+            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => Err(SubmitError::NotLeader),
+            Ok(Err(error)) => Err(SubmitError::OutcomeUnknown(error.to_string())),
+            Err(_) => Err(SubmitError::OutcomeUnknown("no quorum answered in time".to_owned())),
+        }
+    }
+
+    /// Where the newest snapshot lies.
+    pub(crate) fn newest_snapshot(&self) -> Result<Option<PathBuf>, String> {
+        let newest = self.snapshots.newest().map_err(|error| error.to_string())?;
+        Ok(newest.map(|(file, _)| file.path))
     }
 
     /// The time for which this node's state is known to be the newest. A leader knows it as of the last answer of a quorum.

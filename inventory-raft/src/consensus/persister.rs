@@ -1,6 +1,7 @@
 //! Writes the ledger behind the log: one thread takes what changed since it last looked, however much was applied in between.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::Path,
     sync::{Arc, mpsc},
@@ -9,7 +10,8 @@ use std::{
 };
 
 use super::{
-    snapshot::{self, SnapshotDir},
+    snapshot::SnapshotDir,
+    snapshot_file,
     state_machine::{Applied, SharedState},
     type_config::{LogId, Membership},
 };
@@ -27,19 +29,20 @@ pub(crate) fn recover(directory: &Path, snapshots: &SnapshotDir) -> io::Result<(
     let newest = snapshots.newest().map_err(io::Error::other)?;
     let snapshot_index = newest.as_ref().and_then(|(_, meta)| meta.last_log_id).map_or(0, |last| last.index);
     if let Some(stored) = stored {
-        let (last_applied, membership): (Option<LogId>, Membership) =
+        let (last_applied, membership, ids_ever): (Option<LogId>, Membership, BTreeSet<u64>) =
             postcard::from_bytes(&stored.meta).map_err(io::Error::other)?;
         let inventory = Inventory::from_pages(&stored.pages).map_err(io::Error::other)?;
-        let applied = Applied { inventory, last_applied, membership, replaced: false };
+        let applied = Applied { inventory, last_applied, membership, ids_ever, replaced: false };
         if applied.index() >= snapshot_index {
             tracing::info!(index = applied.index(), "loaded the state of a clean stop");
             return Ok((applied, store));
         }
     }
     let Some((file, meta)) = newest else { return Ok((Applied { replaced: true, ..Applied::default() }, store)) };
-    let inventory = snapshot::load(&file.path).map_err(io::Error::other)?;
+    let (inventory, ids_ever) = snapshot_file::load(&file.path).map_err(io::Error::other)?;
     tracing::info!(index = snapshot_index, "loaded the newest snapshot");
-    let applied = Applied { inventory, last_applied: meta.last_log_id, membership: meta.last_membership, replaced: true };
+    let (last_applied, membership) = (meta.last_log_id, meta.last_membership);
+    let applied = Applied { inventory, last_applied, membership, ids_ever, replaced: true };
     Ok((applied, store))
 }
 
@@ -81,7 +84,8 @@ fn write(shared: &SharedState, store: &LedgerStore) -> io::Result<()> {
         let mut applied = shared.write();
         let changes = applied.inventory.take_changes();
         let replace = std::mem::take(&mut applied.replaced);
-        let meta = postcard::to_stdvec(&(&applied.last_applied, &applied.membership)).map_err(io::Error::other)?;
+        let meta =
+            postcard::to_stdvec(&(&applied.last_applied, &applied.membership, &applied.ids_ever)).map_err(io::Error::other)?;
         (changes, meta, replace)
     };
     if changes.is_empty() && !replace {

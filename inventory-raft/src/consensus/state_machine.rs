@@ -1,6 +1,7 @@
 //! The ledger as openraft's state machine. Hot state is in memory, so that `apply` never waits for a disk.
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Instant,
@@ -13,11 +14,13 @@ use openraft::{
 };
 
 use super::{
-    snapshot::{self, SnapshotDir, SnapshotFile},
+    marks::Marks,
+    snapshot::{SnapshotDir, SnapshotFile},
+    snapshot_file,
     type_config::{LogEntry, LogId, Membership, SnapshotMeta, TypeConfig},
 };
 use crate::{
-    stock::{Inventory, LogTime, Outcome},
+    stock::{Command, Inventory, LogTime, Outcome},
     watch::ChangeFeed,
 };
 
@@ -27,6 +30,8 @@ pub(crate) struct Applied {
     pub(crate) inventory: Inventory,
     pub(crate) last_applied: Option<LogId>,
     pub(crate) membership: Membership,
+    /// Every id that was ever a member's: none is given out again.
+    pub(crate) ids_ever: BTreeSet<u64>,
     /// The state was replaced as a whole since it was last written down.
     pub(crate) replaced: bool,
 }
@@ -44,12 +49,13 @@ pub(crate) struct SharedState {
     /// What the leader last said: its committed index, and when.
     heard: Mutex<(u64, LogTime)>,
     pub(crate) feed: ChangeFeed,
+    pub(crate) marks: Arc<Marks>,
 }
 
 impl SharedState {
     pub(crate) fn new(applied: Applied) -> Self {
         let feed = ChangeFeed::new(applied.index());
-        Self { applied: RwLock::new(applied), heard: Mutex::default(), feed }
+        Self { applied: RwLock::new(applied), heard: Mutex::default(), feed, marks: Arc::default() }
     }
 
     /// The leader said at `at` that everything up to `commit` is committed.
@@ -84,10 +90,14 @@ impl SharedState {
                 EntryPayload::Blank => Vec::new(),
                 EntryPayload::Normal(batch) => applied.inventory.apply_entry(batch.time, &commands),
                 EntryPayload::Membership(membership) => {
+                    applied.ids_ever.extend(membership.nodes().map(|(id, _)| *id));
                     applied.membership = Membership::new(Some(entry.log_id), membership.clone());
                     Vec::new()
                 }
             };
+            if commands.contains(&Command::Mark) {
+                self.marks.hash(entry.log_id.index, applied.inventory.freeze());
+            }
             (outcomes, applied.inventory.take_touched())
         };
         self.feed.publish(entry.log_id.index, touched);
@@ -139,10 +149,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> Result<(), io::Error> {
-        let inventory = snapshot::load(&snapshot.path).map_err(io::Error::other)?;
+        let (inventory, ids_ever) = snapshot_file::load(&snapshot.path).map_err(io::Error::other)?;
         self.snapshots.keep(&snapshot.path, meta.last_log_id)?;
         let mut applied = self.shared.write();
         applied.inventory = inventory;
+        applied.ids_ever = ids_ever;
         applied.replaced = true;
         applied.last_applied = meta.last_log_id;
         applied.membership = meta.last_membership.clone();
@@ -166,12 +177,12 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
         let (shared, snapshots) = (self.shared.clone(), self.snapshots.clone());
         let build = move || {
             let began = Instant::now();
-            let (frozen, meta) = {
+            let (frozen, ids_ever, meta) = {
                 let applied = shared.read();
                 let meta = SnapshotMeta { last_log_id: applied.last_applied, last_membership: applied.membership.clone() };
-                (applied.inventory.freeze(), meta)
+                (applied.inventory.freeze(), applied.ids_ever.clone(), meta)
             };
-            let snapshot = snapshots.write(&frozen, &meta)?;
+            let snapshot = snapshots.write(&frozen, &ids_ever, &meta)?;
             metrics::histogram!("inventory_snapshot_duration_seconds").record(began.elapsed());
             Ok(Snapshot { meta, snapshot })
         };

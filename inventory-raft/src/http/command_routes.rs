@@ -38,6 +38,9 @@ impl Api {
         if !self.consensus.is_leader() {
             return error::not_leader(&view);
         }
+        if self.space.seen().is_short && takes_stock(&command) {
+            return error::no_space(&view);
+        }
         match self.batcher.submit(vec![command]).await {
             Ok(outcomes) => match outcomes.into_iter().next() {
                 Some(outcome) => {
@@ -120,7 +123,10 @@ pub(super) async fn move_units(State(api): State<Arc<Api>>, StrictJson(body): Bo
 
 /// Many commands in one request; each is decided on its own, in order.
 #[utoipa::path(post, path = inventory_api::paths::BATCH, request_body = BatchRequest, responses((status = 200, body = BatchResponse)))]
-pub(super) async fn batch(State(api): State<Arc<Api>>, StrictJson(body): StrictJson<BatchRequest, MAX_BATCH_BODY_BYTES>) -> Answer {
+pub(super) async fn batch(
+    State(api): State<Arc<Api>>,
+    StrictJson(body): StrictJson<BatchRequest, MAX_BATCH_BODY_BYTES>,
+) -> Answer {
     if body.commands.is_empty() || body.commands.len() > MAX_BATCH_COMMANDS {
         return Err(too_many("commands"));
     }
@@ -129,6 +135,9 @@ pub(super) async fn batch(State(api): State<Arc<Api>>, StrictJson(body): StrictJ
     let view = api.consensus.view();
     if !api.consensus.is_leader() {
         return Ok(error::not_leader(&view));
+    }
+    if api.space.seen().is_short && commands.iter().any(takes_stock) {
+        return Ok(error::no_space(&view));
     }
     match api.batcher.submit(commands).await {
         Ok(outcomes) => {
@@ -142,6 +151,11 @@ pub(super) async fn batch(State(api): State<Arc<Api>>, StrictJson(body): StrictJ
 /// The body did not come whole.
 pub(super) fn cut_off() -> ProblemResponse {
     Problem::new(ProblemType::InvalidRequest).detail("the body ended before its end").into()
+}
+
+/// What may not grow the ledger while there is no space for it.
+fn takes_stock(command: &Command) -> bool {
+    matches!(command, Command::Reserve { .. } | Command::Purchase { .. })
 }
 
 fn too_many(name: &str) -> ProblemResponse {

@@ -120,7 +120,8 @@ pub(super) fn stock(sku: &Sku, of: &SkuStock, log_index: u64, as_of: OffsetDateT
         reserved: level.reserved,
         available: level.available(),
     });
-    let totals = StockTotals { received: of.totals.received, adjusted: of.totals.adjusted, sold: of.totals.sold, short: of.totals.short };
+    let totals =
+        StockTotals { received: of.totals.received, adjusted: of.totals.adjusted, sold: of.totals.sold, short: of.totals.short };
     Stock { sku: sku.clone(), version: of.version, locations: at.collect(), totals, log_index, as_of }
 }
 

@@ -33,6 +33,12 @@ pub(super) fn not_leader(view: &View) -> Response {
     with_leader(ProblemResponse(problem).into_response(), view)
 }
 
+/// New reservations are not taken while the disk is nearly full. Nothing was executed.
+pub(super) fn no_space(view: &View) -> Response {
+    let detail = "the leader's disk is nearly full: new reservations wait, confirm and release are served";
+    with_leader(ProblemResponse(Problem::new(ProblemType::NoSpace).detail(detail)).into_response(), view)
+}
+
 pub(super) fn batch_error(error: &BatchError, view: &View) -> Response {
     let problem = match error {
         BatchError::NotLeader => return not_leader(view),

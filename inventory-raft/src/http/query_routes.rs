@@ -168,7 +168,7 @@ fn confirmed_cursor(text: &str) -> Option<ConfirmedCursor> {
 /// This node's view of the cluster.
 #[utoipa::path(get, path = inventory_api::paths::CLUSTER, responses((status = 200, body = ClusterView)))]
 pub(super) async fn cluster(State(api): State<Arc<Api>>) -> Response {
-    let (view, (last_log_index, applied_index)) = (api.consensus.view(), api.consensus.progress());
+    let (view, progress) = (api.consensus.view(), api.consensus.log_progress());
     let body = ClusterView {
         cluster_id: api.consensus.cluster_id.to_string(),
         node_id: api.consensus.node_id,
@@ -176,8 +176,8 @@ pub(super) async fn cluster(State(api): State<Arc<Api>>) -> Response {
         term: view.term,
         leader: view.leader.clone(),
         members: view.members.clone(),
-        last_log_index,
-        applied_index,
+        last_log_index: progress.last_log,
+        applied_index: progress.applied,
     };
     error::found(body, &view)
 }

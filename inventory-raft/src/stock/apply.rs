@@ -56,6 +56,7 @@ impl Inventory {
             Command::Extend { id, ttl_ms } => self.extend(*id, *ttl_ms),
             Command::Acknowledge { ids } => self.acknowledge(ids),
             Command::Expire { limit } => self.expire(*limit),
+            Command::Mark => Outcome::of(Code::Ok),
         }
     }
 
@@ -235,12 +236,7 @@ impl Inventory {
         Some((slot, self.skus.entry(slot)?))
     }
 
-    fn allocate_line(
-        &self,
-        line: &Line,
-        stock: &SkuStock,
-        taken: &mut Vec<Allocated>,
-    ) -> Result<(), (Code, Option<(u64, u64)>)> {
+    fn allocate_line(&self, line: &Line, stock: &SkuStock, taken: &mut Vec<Allocated>) -> Result<(), (Code, Option<(u64, u64)>)> {
         let named: Option<Vec<&LocationId>> = match line.locations.is_empty() {
             true => Some(stock.at.iter().map(|(location, _)| location).collect()),
             false => line.locations.iter().map(|location| self.locations.get(location)).collect(),

@@ -77,6 +77,8 @@ pub enum Command {
     Expire {
         limit: u32,
     },
+    /// Changes nothing; every node hashes its state here.
+    Mark,
 }
 
 /// What one log entry carries: commands in order, with the leader's time.

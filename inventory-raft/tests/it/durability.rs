@@ -254,7 +254,8 @@ async fn an_unknown_outcome_is_known_when_asked_again() {
         cluster.start_node(at);
     }
     receive(&client, "rare", 5).await;
-    let (again, refused) = (client.purchase(&context(), &first).await.unwrap(), client.purchase(&context(), &second).await.unwrap());
+    let (again, refused) =
+        (client.purchase(&context(), &first).await.unwrap(), client.purchase(&context(), &second).await.unwrap());
     assert!(is_ok(&again) && again.replayed);
     assert_eq!(refused.outcome, OutcomeCode::InsufficientStock, "a refusal was forgotten");
 }

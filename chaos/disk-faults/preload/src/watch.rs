@@ -4,11 +4,11 @@ use std::{
     ffi::{c_int, c_void},
     fs::{self, File},
     io::{Read, Seek, SeekFrom},
+    mem::ManuallyDrop,
     os::{
         fd::{AsRawFd, FromRawFd},
         unix::fs::{FileExt, MetadataExt},
     },
-    mem::ManuallyDrop,
     path::{Path, PathBuf},
     sync::{
         Mutex, OnceLock, PoisonError,

@@ -1,0 +1,152 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{members, remote::Cluster, snapshot, status, stock};
+
+/// The command was refused or failed.
+pub(crate) const FAILED: u8 = 1;
+/// No node answered.
+pub(crate) const UNREACHABLE: u8 = 3;
+/// What was looked at is not as it should be: an alarm is on, a member is away, states differ.
+pub(crate) const NOT_WELL: u8 = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+}
+
+/// Look after an inventory cluster
+///
+/// Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no node answers, 4 the cluster is not well (an alarm is on, a member
+/// does not answer, states differ).
+#[derive(Debug, Parser)]
+#[command(name = "inventoryctl", version)]
+pub(crate) struct Cli {
+    /// host:port of client APIs, separated by commas; one that answers is enough, the others are learned from it
+    #[arg(long, env = "INVENTORY_ENDPOINTS", value_delimiter = ',', default_value = "127.0.0.1:7000", global = true)]
+    endpoints: Vec<String>,
+    /// A table for people, JSON for programs
+    #[arg(long, value_enum, default_value_t = Output::Table, global = true)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show every member: role, term, places in the log, disk, alarms
+    Status,
+    /// Change who belongs to the cluster
+    #[command(subcommand)]
+    Members(Members),
+    /// Hand leadership to another voter
+    TransferLeader {
+        /// Id of the voter that shall lead
+        #[arg(long)]
+        to: u64,
+    },
+    /// Take, save, look into and restore snapshots
+    #[command(subcommand)]
+    Snapshot(Snapshot),
+    /// Compare the state of all members at one place in the log
+    Hash,
+    /// Show what is wrong
+    Alarms,
+    /// Follow stock changes until interrupted
+    Watch {
+        /// Token to go on after; without, from now on
+        #[arg(long)]
+        after: Option<String>,
+        /// End after so many changes
+        #[arg(long)]
+        count: Option<usize>,
+    },
+    /// Show the stock of a SKU, or of many in order of name
+    Stock {
+        sku: Option<String>,
+        /// SKUs shown without a name, at most 200
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Show a reservation, or those of one state
+    Reservations {
+        id: Option<String>,
+        /// reserved, confirmed, acknowledged, released or expired
+        #[arg(long, default_value = "confirmed")]
+        state: String,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Members {
+    /// Show the members
+    List,
+    /// Let a node that runs without --bootstrap follow the log; it does not vote yet
+    AddLearner {
+        /// An id that no node of this cluster ever had
+        #[arg(long)]
+        id: u64,
+        #[arg(long)]
+        region: String,
+        /// host:port of its client API
+        #[arg(long)]
+        client: String,
+        /// host:port of its Raft RPCs
+        #[arg(long)]
+        raft: String,
+    },
+    /// Let a learner that has caught up vote
+    Promote {
+        #[arg(long)]
+        id: u64,
+    },
+    /// Take a node out; its id is never used again
+    Remove {
+        #[arg(long)]
+        id: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Snapshot {
+    /// Let the leader take a snapshot and save it to a file
+    Save { file: PathBuf },
+    /// Check a snapshot file and show what is in it
+    Inspect { file: PathBuf },
+    /// Make the data directory of a node of a new cluster from a snapshot; run it for each first member
+    Restore {
+        file: PathBuf,
+        /// Directory to make; it must not exist or be empty
+        #[arg(long)]
+        data_dir: PathBuf,
+        /// Name of the new cluster, so that its nodes and those of the old one refuse each other
+        #[arg(long)]
+        cluster_id: String,
+        #[arg(long)]
+        node_id: u64,
+        /// Members of the new cluster: ID=REGION@CLIENT_HOST:PORT@RAFT_HOST:PORT, separated by commas
+        #[arg(long, value_delimiter = ',', required = true)]
+        peers: Vec<inventory_raft::PeerArg>,
+    },
+}
+
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
+    let (cluster, output) = (Cluster::new(cli.endpoints), cli.output);
+    match cli.command {
+        Command::Status => status::status(&cluster, output).await,
+        Command::Hash => status::hash(&cluster, output).await,
+        Command::Alarms => status::alarms(&cluster, output).await,
+        Command::Members(of) => members::run(&cluster, output, of).await,
+        Command::TransferLeader { to } => members::transfer(&cluster, to).await,
+        Command::Snapshot(of) => snapshot::run(&cluster, output, of).await,
+        Command::Watch { after, count } => stock::watch(&cluster, output, after, count).await,
+        Command::Stock { sku, limit } => stock::stock(&cluster, output, sku, limit).await,
+        Command::Reservations { id, state, limit } => stock::reservations(&cluster, output, id, &state, limit).await,
+    }
+}

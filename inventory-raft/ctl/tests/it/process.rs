@@ -1,0 +1,146 @@
+//! Nodes and the command line as processes of the built programs.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks until the answer is there or the deadline over.
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(began.elapsed() < DEADLINE, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+pub(crate) struct Node {
+    pub(crate) id: u64,
+    pub(crate) client: String,
+    pub(crate) raft: String,
+    process: Option<Child>,
+}
+
+/// Processes die with it.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
+    cluster_id: &'static str,
+    arguments: Vec<String>,
+    pub(crate) folder: TempDir,
+}
+
+/// The program beside this test's own directory of programs.
+fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.parent().unwrap().parent().unwrap().join(name);
+    assert!(path.exists(), "{} is not built; run `cargo build --workspace --bins`", path.display());
+    path
+}
+
+impl Cluster {
+    /// Nodes with ids 1, 2, ..., the first `first` of which begin the cluster.
+    pub(crate) fn new(cluster_id: &'static str, count: u64, arguments: &[&str]) -> Self {
+        let listeners: Vec<_> = (0..2 * count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let mut ports = listeners.iter().map(|listener| listener.local_addr().unwrap().to_string());
+        let node = |id| Node { id, client: ports.next().unwrap(), raft: ports.next().unwrap(), process: None };
+        let nodes = (1..=count).map(node).collect();
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self { nodes, cluster_id, arguments, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn data(&self, id: u64) -> PathBuf {
+        self.folder.path().join(format!("node-{id}"))
+    }
+
+    pub(crate) fn peers(&self, count: usize) -> String {
+        let peer = |node: &Node| format!("{}=r{}@{}@{}", node.id, node.id, node.client, node.raft);
+        self.nodes.iter().take(count).map(peer).collect::<Vec<_>>().join(",")
+    }
+
+    /// Starts a node; the `first` nodes begin the cluster together, others wait to be added.
+    pub(crate) fn start(&mut self, id: u64, first: usize) {
+        let (data, peers) = (self.data(id), self.peers(first));
+        let log = File::options().create(true).append(true).open(self.folder.path().join(format!("{id}.log"))).unwrap();
+        let node = self.nodes.iter_mut().find(|node| node.id == id).unwrap();
+        let mut command = Command::new(program("inventory-raft"));
+        command.args(["--node-id", &id.to_string(), "--region", &format!("r{id}"), "--cluster-id", self.cluster_id]);
+        command.args(["--listen", &node.client, "--raft-listen", &node.raft, "--data-dir", data.to_str().unwrap()]);
+        command.args(&self.arguments);
+        if usize::try_from(id).unwrap() <= first {
+            command.args(["--bootstrap", "--peers", &peers]);
+        }
+        node.process = Some(command.stdout(log).spawn().unwrap());
+    }
+
+    pub(crate) fn kill(&mut self, id: u64) {
+        let node = self.nodes.iter_mut().find(|node| node.id == id).unwrap();
+        let mut process = node.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Runs the command line against these nodes.
+    pub(crate) fn ctl(&self, arguments: &[&str]) -> Output {
+        let endpoints: Vec<&str> = self.nodes.iter().map(|node| node.client.as_str()).collect();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_inventoryctl"));
+        command.args(["--output", "json", "--endpoints", &endpoints.join(",")]).args(arguments).output().unwrap()
+    }
+
+    /// Runs it and reads its JSON; it must go well.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Value {
+        let output = self.ctl(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// Runs it until it goes well.
+    pub(crate) fn insist(&self, arguments: &[&str]) {
+        let began = Instant::now();
+        loop {
+            let output = self.ctl(arguments);
+            if output.status.success() {
+                return;
+            }
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(began.elapsed() < DEADLINE, "{arguments:?} does not go well: {said}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Runs it; it must be refused with this exit code, and say this.
+    pub(crate) fn refused(&self, code: i32, says: &str, arguments: &[&str]) {
+        let output = self.ctl(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(code) && said.contains(says), "{arguments:?}: {:?}, {said}", output.status);
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| node.client.clone()).collect()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            if let Some(mut process) = node.process.take() {
+                let _ = process.kill();
+                let _ = process.wait();
+            }
+        }
+    }
+}
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
