@@ -3,9 +3,11 @@
 //! Closed loops: each caller sends its next request when it has the answer to the last. Only what a client was told is done counts.
 
 mod drive;
+mod etcd;
 mod inventory;
 mod nodes;
 mod purchases;
+mod scale;
 mod scenario;
 mod table;
 mod wire;
@@ -24,20 +26,26 @@ use crate::{
     topology::Spec,
 };
 use drive::{Round, round};
+use etcd::Etcd;
 use nodes::Nodes;
 use table::Measured;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Group {
+    /// Purchases and reads of three inventory nodes
     Inventory,
+    /// Memory, restarts, snapshots and disk with a million SKUs and holds; only when named
+    Scale,
+    /// Cached answers of an edge
     Edge,
+    /// Whole checkouts through the edges
     Checkout,
 }
 
 /// What to measure, and for how long.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Only these; without any, all
+    /// Only these; without any, all but scale
     #[arg(value_enum)]
     only: Vec<Group>,
     /// Rounds; the medians over them are told
@@ -46,8 +54,18 @@ pub struct BenchArgs {
     /// Seconds of one round
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Measure a peer with the same workload, in alternation
+    #[arg(long, value_enum, value_delimiter = ',')]
+    against: Vec<Peer>,
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
+}
+
+/// A system that people would use instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Peer {
+    /// Three members of Debian's etcd-server, over gRPC
+    Etcd,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
@@ -65,11 +83,16 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     if args.wants(Group::Inventory) {
         runtime.block_on(inventory_nodes(&programs, &mut bench))?;
     }
+    if args.only.contains(&Group::Scale) {
+        runtime.block_on(scale_nodes(&programs, &bench))?;
+    }
     if whole {
         storefront(programs, &runtime, &mut bench)?;
     }
     bench.progress.finish_and_clear();
-    table::print(&bench.measured, args.output)?;
+    if !bench.measured.is_empty() {
+        table::print(&bench.measured, args.output)?;
+    }
     Ok(0)
 }
 
@@ -86,12 +109,33 @@ impl Bench<'_> {
     where
         C: AsyncFnMut() -> Option<u64> + 'static,
     {
-        let mut rounds: Vec<Round> = Vec::new();
+        self.measure_against(name, callers, None).await
+    }
+
+    /// The same, with rounds of a peer in between: its workload and callers.
+    async fn measure_against<C>(
+        &mut self,
+        name: &'static str,
+        callers: impl AsyncFn() -> anyhow::Result<Vec<C>>,
+        peer: Option<(&Etcd, &str, usize)>,
+    ) -> anyhow::Result<()>
+    where
+        C: AsyncFnMut() -> Option<u64> + 'static,
+    {
+        let (mut ours, mut theirs): (Vec<Round>, Vec<Round>) = (Vec::new(), Vec::new());
+        let time = Duration::from_secs(self.args.seconds);
         for nth in 1..=self.args.rounds {
             self.progress.set_message(format!("{name}, round {nth} of {}", self.args.rounds));
-            rounds.push(round(callers().await?, Duration::from_secs(self.args.seconds)).await?);
+            ours.push(round(callers().await?, time).await?);
+            if let Some((etcd, workload, callers)) = peer {
+                self.progress.set_message(format!("{name}, round {nth} of {} of etcd", self.args.rounds));
+                theirs.push(etcd.round(workload, callers, time).await?);
+            }
         }
-        self.measured.push(Measured::of(name, &rounds)?);
+        self.measured.push(Measured::of(name, "ours", &ours)?);
+        if !theirs.is_empty() {
+            self.measured.push(Measured::of(name, "etcd", &theirs)?);
+        }
         Ok(())
     }
 }
@@ -99,7 +143,17 @@ impl Bench<'_> {
 async fn inventory_nodes(programs: &Programs, bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let directory = target_directory().join("deploy").join(format!("bench-nodes-{}", std::process::id()));
     let nodes = Nodes::start(programs, &directory).await?;
-    inventory::run(&nodes, bench).await
+    let tools = target_directory().join("deploy").join("tools");
+    let wanted = bench.args.against.contains(&Peer::Etcd);
+    let etcd = wanted.then(|| Etcd::start(programs, &directory.join("etcd"), &tools)).transpose()?;
+    inventory::run(&nodes, etcd.as_ref(), bench).await
+}
+
+async fn scale_nodes(programs: &Programs, bench: &Bench<'_>) -> anyhow::Result<()> {
+    let directory = target_directory().join("deploy").join(format!("bench-scale-{}", std::process::id()));
+    let mut nodes = Nodes::start(programs, &directory).await?;
+    let progress = bench.progress.clone();
+    scale::run(&mut nodes, bench.args.output, move |text| progress.set_message(text)).await
 }
 
 fn storefront(programs: Programs, runtime: &tokio::runtime::Runtime, bench: &mut Bench<'_>) -> anyhow::Result<()> {

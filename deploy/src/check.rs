@@ -28,14 +28,14 @@ fn installed(tool: &str) -> bool {
 fn steps() -> Vec<Step> {
     let step = |name, arguments: &[&'static str]| Step { name, arguments: arguments.to_vec() };
     let tests = match installed("nextest") {
-        true => step("tests", &["nextest", "run", "--workspace", "--no-fail-fast"]),
-        false => step("tests", &["test", "--workspace", "--no-fail-fast"]),
+        true => step("tests", &["nextest", "run", "--no-fail-fast"]),
+        false => step("tests", &["test", "--no-fail-fast"]),
     };
     let mut steps = vec![
         step("formatting", &["fmt", "--all", "--check"]),
-        step("build", &["build", "--workspace", "--bins"]),
+        step("build", &["build", "--bins"]),
         tests,
-        step("clippy", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+        step("clippy", &["clippy", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     ];
     match installed("deny") {
         true => steps.push(step("cargo deny", &["deny", "check", "bans", "licenses", "sources"])),

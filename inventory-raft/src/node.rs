@@ -75,6 +75,7 @@ async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness)
         metrics::gauge!("inventory_term").set(view.term as f64);
         metrics::gauge!("inventory_applied_index").set(consensus.log_progress().applied as f64);
         readiness.set("raft", view.leader.as_ref().map(|_| ()).ok_or_else(|| "no leader is known".to_owned()));
+        consensus.snapshot_when_due().await;
         let due = consensus.shared.read().inventory.next_expiry().is_some_and(|at| at <= clock::now());
         if due && consensus.is_leader() {
             let sweep = batcher.submit(vec![Command::Expire { limit: MAX_EXPIRE_PER_COMMAND }]);

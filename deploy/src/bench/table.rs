@@ -24,7 +24,7 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    pub(super) fn of(bench: &'static str, rounds: &[Round]) -> anyhow::Result<Self> {
+    pub(super) fn of(bench: &'static str, system: &'static str, rounds: &[Round]) -> anyhow::Result<Self> {
         let mut by_speed: Vec<f64> = rounds.iter().map(|round| round.ops_per_s).collect();
         by_speed.sort_by(f64::total_cmp);
         let middle = |mut of: Vec<u64>| {
@@ -33,7 +33,7 @@ impl Measured {
         };
         Ok(Self {
             bench,
-            system: "ours",
+            system,
             ops_per_s: by_speed.get(by_speed.len() / 2).copied().context("no round was run")?.round(),
             p50_us: middle(rounds.iter().map(|round| round.p50_us).collect()),
             p99_us: middle(rounds.iter().map(|round| round.p99_us).collect()),
@@ -43,6 +43,11 @@ impl Measured {
             machine: machine(),
         })
     }
+}
+
+/// As it was typed, without the program's name.
+fn command() -> String {
+    std::env::args().skip(1).collect::<Vec<_>>().join(" ")
 }
 
 fn commit() -> String {
@@ -70,14 +75,14 @@ pub(super) fn print(measured: &[Measured], output: Output) -> anyhow::Result<()>
         return Ok(());
     }
     let mut table = Table::new();
-    table.set_header(["bench", "ops/s", "p50 us", "p99 us", "errors", "rounds"]);
+    table.set_header(["bench", "system", "ops/s", "p50 us", "p99 us", "errors", "rounds"]);
     for one in measured {
         let numbers = [one.p50_us.to_string(), one.p99_us.to_string(), one.errors.to_string(), one.rounds.to_string()];
-        table.add_row([one.bench.to_owned(), format!("{:.0}", one.ops_per_s)].into_iter().chain(numbers));
+        table.add_row([one.bench.to_owned(), one.system.to_owned(), format!("{:.0}", one.ops_per_s)].into_iter().chain(numbers));
     }
     println!("{table}");
     if let Some(first) = measured.first() {
-        println!("machine: {}\ncommit: {}\ncommand: cargo deploy bench", first.machine, first.commit);
+        println!("machine: {}\ncommit: {}\ncommand: cargo deploy {}", first.machine, first.commit, command());
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -29,8 +29,12 @@ use crate::stock::{Command, Entry, LogTime, Outcome};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
-/// Log entries kept behind a snapshot for followers that lag a little.
-const KEEP_ENTRIES: u64 = 5_000;
+/// Log entries kept behind a snapshot for followers that lag a little: 64 MiB at most.
+const KEEP_ENTRIES: u64 = 500;
+
+/// Bytes of commands after which a snapshot is due, unless the last one weighs more. The log then weighs about as much as the
+/// state, on the disk and in the time that replaying it takes.
+const MIN_SNAPSHOT_LOG: u64 = 64 * 1024 * 1024;
 
 /// Entries in one append RPC: 64 x 128 KiB are 8 MiB.
 const MAX_APPEND_ENTRIES: u64 = 64;
@@ -200,6 +204,16 @@ impl Consensus {
             Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => Err(SubmitError::NotLeader),
             Ok(Err(error)) => Err(SubmitError::OutcomeUnknown(error.to_string())),
             Err(_) => Err(SubmitError::OutcomeUnknown("no quorum answered in time".to_owned())),
+        }
+    }
+
+    /// Takes a snapshot when the log since the last has grown as large as the state.
+    pub(crate) async fn snapshot_when_due(&self) {
+        let due = MIN_SNAPSHOT_LOG.max(self.shared.snapshot_bytes.load(Ordering::Relaxed));
+        if self.shared.unsnapshotted.load(Ordering::Relaxed) > due
+            && let Err(error) = self.trigger_snapshot().await
+        {
+            tracing::warn!(error, "a snapshot that is due was not begun");
         }
     }
 

@@ -25,6 +25,9 @@ const MAGIC: &[u8; 8] = b"SFSNAP02";
 /// Records are packed into blocks of about this size: large enough for a cheap checksum, small enough to read in one go.
 const BLOCK_BYTES: usize = 256 * 1024;
 
+/// Synced while writing, after so many bytes each: a large sync at the end would hold up the log's own on the same disk.
+const SYNC_BYTES: usize = 4 * 1024 * 1024;
+
 /// Largest block or header accepted: a block ends with the record that passes its size, and a record stays below 1 MiB.
 const MAX_BLOCK_BYTES: u32 = 4 * 1024 * 1024;
 
@@ -122,6 +125,8 @@ struct BlockWriter {
     out: BufWriter<File>,
     block: Vec<(Vec<u8>, Vec<u8>)>,
     bytes: usize,
+    /// Bytes written since the last sync.
+    unsynced: usize,
     records: u64,
     hasher: RecordHasher,
 }
@@ -129,7 +134,7 @@ struct BlockWriter {
 impl BlockWriter {
     fn new(file: File) -> Self {
         let hasher = RecordHasher::default();
-        Self { out: BufWriter::new(file), block: Vec::new(), bytes: 0, records: 0, hasher }
+        Self { out: BufWriter::new(file), block: Vec::new(), bytes: 0, unsynced: 0, records: 0, hasher }
     }
 
     fn add(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
@@ -143,8 +148,14 @@ impl BlockWriter {
     fn close_block(&mut self) -> io::Result<()> {
         write_block(&mut self.out, &postcard::to_stdvec(&self.block).map_err(io::Error::other)?)?;
         self.block.clear();
+        self.unsynced += self.bytes;
         self.bytes = 0;
-        Ok(())
+        if self.unsynced < SYNC_BYTES {
+            return Ok(());
+        }
+        self.unsynced = 0;
+        self.out.flush()?;
+        self.out.get_ref().sync_data()
     }
 
     fn finish(mut self) -> io::Result<File> {

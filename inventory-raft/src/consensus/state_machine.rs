@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeSet,
     io,
-    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 
@@ -49,13 +52,18 @@ pub(crate) struct SharedState {
     /// What the leader last said: its committed index, and when.
     heard: Mutex<(u64, LogTime)>,
     pub(crate) feed: ChangeFeed,
+    /// Bytes of commands applied since the newest snapshot was begun, and what that snapshot weighs.
+    pub(super) unsnapshotted: AtomicU64,
+    pub(super) snapshot_bytes: AtomicU64,
     pub(crate) marks: Arc<Marks>,
 }
 
 impl SharedState {
     pub(crate) fn new(applied: Applied) -> Self {
         let feed = ChangeFeed::new(applied.index());
-        Self { applied: RwLock::new(applied), heard: Mutex::default(), feed, marks: Arc::default() }
+        let (applied, heard) = (RwLock::new(applied), Mutex::default());
+        let (unsnapshotted, snapshot_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { applied, heard, feed, unsnapshotted, snapshot_bytes, marks: Arc::default() }
     }
 
     /// The leader said at `at` that everything up to `commit` is committed.
@@ -88,7 +96,10 @@ impl SharedState {
             applied.last_applied = Some(entry.log_id);
             let outcomes = match &entry.payload {
                 EntryPayload::Blank => Vec::new(),
-                EntryPayload::Normal(batch) => applied.inventory.apply_entry(batch.time, &commands),
+                EntryPayload::Normal(batch) => {
+                    self.unsnapshotted.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                    applied.inventory.apply_entry(batch.time, &commands)
+                }
                 EntryPayload::Membership(membership) => {
                     applied.ids_ever.extend(membership.nodes().map(|(id, _)| *id));
                     applied.membership = Membership::new(Some(entry.log_id), membership.clone());
@@ -177,12 +188,14 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
         let (shared, snapshots) = (self.shared.clone(), self.snapshots.clone());
         let build = move || {
             let began = Instant::now();
+            shared.unsnapshotted.store(0, Ordering::Relaxed);
             let (frozen, ids_ever, meta) = {
                 let applied = shared.read();
                 let meta = SnapshotMeta { last_log_id: applied.last_applied, last_membership: applied.membership.clone() };
                 (applied.inventory.freeze(), applied.ids_ever.clone(), meta)
             };
             let snapshot = snapshots.write(&frozen, &ids_ever, &meta)?;
+            shared.snapshot_bytes.store(std::fs::metadata(&snapshot.path)?.len(), Ordering::Relaxed);
             metrics::histogram!("inventory_snapshot_duration_seconds").record(began.elapsed());
             Ok(Snapshot { meta, snapshot })
         };

@@ -100,7 +100,8 @@ impl Inventory {
     fn stock_outcome(&mut self, sku: &Sku, change: impl FnOnce(&mut SkuStock)) -> Outcome {
         let slot = self.skus.find(sku).unwrap_or_else(|| self.skus.insert(sku.clone(), SkuStock::default()));
         let version = self.change(slot, change);
-        let line = OutcomeLine { sku: sku.clone(), version, allocations: Vec::new(), shortage: None };
+        let own = self.skus.entry(slot).map_or_else(|| sku.clone(), |(own, _)| own.clone());
+        let line = OutcomeLine { sku: own, version, allocations: Vec::new(), shortage: None };
         Outcome::with_lines(Code::Ok, vec![line])
     }
 

@@ -17,6 +17,9 @@ const CLEAN_MARKER: &str = "clean";
 /// Where the caller's own record (the place in the log) lies; kinds of records start at 1.
 const META_KEY: [u8; 1] = [0];
 
+/// Bytes of pages that are encoded and written at once. The parts need not be one: a directory that was not closed is not trusted.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
 /// Page cache of sled. The hot state is in memory, so sled only writes; its cache need not hold much.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -69,19 +72,25 @@ impl LedgerStore {
         Ok((!stored.meta.is_empty()).then_some(stored))
     }
 
-    /// Writes changed pages and the place in the log they lead to in one batch. `replace` drops all that was there.
+    /// Writes changed pages and the place in the log they lead to. `replace` drops all that was there.
     ///
     /// Nothing is synced: an unclean directory is not trusted, so only [`Self::close`] has to.
     pub(crate) fn write(&self, pages: impl Iterator<Item = StoredPage>, meta: Vec<u8>, replace: bool) -> io::Result<()> {
         if replace {
             self.db.clear().map_err(io::Error::other)?;
         }
-        let mut batch = sled::Batch::default();
-        for (key, value) in pages {
-            batch.insert(key, value);
+        let mut rest = pages.peekable();
+        while rest.peek().is_some() {
+            let mut batch = sled::Batch::default();
+            let mut bytes = 0;
+            while let Some((key, value)) = rest.next_if(|_| bytes < BATCH_BYTES) {
+                bytes += value.len();
+                batch.insert(key, value);
+            }
+            self.db.apply_batch(batch).map_err(io::Error::other)?;
+            self.db.flush().map_err(io::Error::other)?;
         }
-        batch.insert(&META_KEY, meta);
-        self.db.apply_batch(batch).map_err(io::Error::other)?;
+        self.db.insert(META_KEY, meta).map_err(io::Error::other)?;
         self.db.flush().map(drop).map_err(io::Error::other)
     }
 
