@@ -5,6 +5,7 @@
 
 mod apply;
 mod command;
+mod due;
 mod levels;
 mod outcome;
 mod pages;

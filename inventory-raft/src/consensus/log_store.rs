@@ -27,8 +27,8 @@ use super::{
 /// Size at which a log file is closed and the next begun; purging drops whole files.
 const CHUNK_BYTES: usize = 64 * 1024 * 1024;
 
-/// Entries kept decoded in memory for followers that lag a little: 64 MiB at most.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Entries kept in memory for followers that lag a little: a hundred full ones; older ones are read from the file.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Entries that a reader gets at once, at most: 64 x 128 KiB is 8 MiB.
 const MAX_READ_ENTRIES: u64 = 64;

@@ -101,8 +101,8 @@ pub(super) fn outcome(id: Uuid, of: Outcome) -> inventory_api::Outcome {
         sku: line.sku.clone(),
         version: line.version,
         allocations: line.allocations.iter().map(allocation).collect(),
-        requested: line.shortage.map(|(requested, _)| requested),
-        available: line.shortage.map(|(_, available)| available),
+        requested: line.shortage.as_ref().map(|shortage| shortage.0),
+        available: line.shortage.as_ref().map(|shortage| shortage.1),
     });
     inventory_api::Outcome {
         outcome: code(of.code),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     command::{Command, Line, LogTime},
-    levels::SkuStock,
+    levels::{SkuStock, share},
     outcome::{Code, Outcome, OutcomeLine},
     reservation::{Allocated, Change, Reservation, ReservedLine, State},
     state::{Inventory, MAX_EXPIRE_PER_COMMAND, MAX_ON_HAND, REMEMBER_MS},
@@ -101,7 +101,7 @@ impl Inventory {
         let slot = self.skus.find(sku).unwrap_or_else(|| self.skus.insert(sku.clone(), SkuStock::default()));
         let version = self.change(slot, change);
         let own = self.skus.entry(slot).map_or_else(|| sku.clone(), |(own, _)| own.clone());
-        let line = OutcomeLine { sku: own, version, allocations: Vec::new(), shortage: None };
+        let line = OutcomeLine { sku: own, version, allocations: Box::default(), shortage: None };
         Outcome::with_lines(Code::Ok, vec![line])
     }
 
@@ -111,10 +111,10 @@ impl Inventory {
         if on_hand + units > MAX_ON_HAND {
             return Outcome::of(Code::Overflow);
         }
-        self.locations.insert(location.clone());
+        let location = share(&mut self.locations, location);
         self.stock_outcome(sku, |stock| {
             stock.totals.received += units;
-            stock.at.at_mut(location).on_hand += units;
+            stock.at.at_mut(&location).on_hand += units;
         })
     }
 
@@ -137,7 +137,7 @@ impl Inventory {
         });
         if made < wanted {
             for line in &mut outcome.lines {
-                line.shortage = Some((wanted, made));
+                line.shortage = Some(Box::new((wanted, made)));
             }
         }
         outcome
@@ -148,14 +148,14 @@ impl Inventory {
         let Some(stock) = self.skus.get(sku) else { return Outcome::of(Code::UnknownSku) };
         let Some(source) = stock.at.get(from) else { return Outcome::of(Code::UnknownLocation) };
         if source.available() < units {
-            let shortage = Some((units, source.available()));
-            let line = OutcomeLine { sku: sku.clone(), version: stock.version, allocations: Vec::new(), shortage };
+            let shortage = Some(Box::new((units, source.available())));
+            let line = OutcomeLine { sku: sku.clone(), version: stock.version, allocations: Box::default(), shortage };
             return Outcome::with_lines(Code::InsufficientStock, vec![line]);
         }
         if stock.at.get(to).map_or(0, |level| level.on_hand) + units > MAX_ON_HAND {
             return Outcome::of(Code::Overflow);
         }
-        self.locations.insert(to.clone());
+        let to = &share(&mut self.locations, to);
         self.stock_outcome(sku, |stock| {
             stock.at.at_mut(from).on_hand -= units;
             stock.at.at_mut(to).on_hand += units;
@@ -205,7 +205,7 @@ impl Inventory {
         let mut refused: Vec<(Code, OutcomeLine)> = Vec::new();
         for line in lines {
             let Some((slot, (own, stock))) = self.known(&line.sku) else {
-                let named = OutcomeLine { sku: line.sku.clone(), version: 0, allocations: Vec::new(), shortage: None };
+                let named = OutcomeLine { sku: line.sku.clone(), version: 0, allocations: Box::default(), shortage: None };
                 refused.push((Code::UnknownSku, named));
                 continue;
             };
@@ -216,7 +216,7 @@ impl Inventory {
                 slots.len() - 1
             });
             if let Err((code, shortage)) = self.allocate_line(line, stock, &mut taken[at].allocations) {
-                refused.push((code, OutcomeLine { sku: own.clone(), version: stock.version, allocations: Vec::new(), shortage }));
+                refused.push((code, OutcomeLine { sku: own.clone(), version: stock.version, allocations: Box::default(), shortage: shortage.map(Box::new) }));
             }
         }
         // An unknown name outranks a shortage: it will not come right by waiting for stock.

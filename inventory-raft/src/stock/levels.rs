@@ -1,5 +1,7 @@
 //! Stock of one SKU over its locations.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use storefront_types::LocationId;
 
@@ -26,6 +28,15 @@ pub struct StockTotals {
     pub short: u64,
 }
 
+/// The known copy of a name, which becomes known by being asked for.
+pub(crate) fn share(known: &mut BTreeSet<LocationId>, location: &LocationId) -> LocationId {
+    if let Some(own) = known.get(location) {
+        return own.clone();
+    }
+    known.insert(location.clone());
+    location.clone()
+}
+
 /// Levels by location, in order of name. A SKU lies at few locations, so a sorted list is smaller and faster than a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Levels(Vec<(LocationId, Level)>);
@@ -47,6 +58,14 @@ impl Levels {
             at
         });
         &mut self.0[at].1
+    }
+
+    /// Puts the known copies in place of the names, so that a million SKUs share them.
+    pub(crate) fn share(&mut self, known: &mut BTreeSet<LocationId>) {
+        for (location, _) in &mut self.0 {
+            *location = share(known, location);
+        }
+        self.0.shrink_to_fit();
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &(LocationId, Level)> {

@@ -28,9 +28,10 @@ pub struct OutcomeLine {
     pub sku: Sku,
     /// After the command; on a refusal as it was looked at; 0 for an unknown SKU.
     pub version: u64,
-    pub allocations: Vec<Allocated>,
-    /// On a shortage: units asked for and units that could have been given.
-    pub shortage: Option<(u64, u64)>,
+    pub allocations: Box<[Allocated]>,
+    /// On a shortage: units asked for and units that could have been given. Boxed: millions of outcomes are remembered, few
+    /// have one.
+    pub shortage: Option<Box<(u64, u64)>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

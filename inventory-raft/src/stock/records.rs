@@ -113,7 +113,8 @@ impl RecordLoader {
         match keys::kind(key) {
             Some(keys::Kind::Clock) => state.clock = codec::decode(value).map_err(malformed)?,
             Some(keys::Kind::Sku) => {
-                let (sku, stock) = codec::decode(value).map_err(malformed)?;
+                let (sku, mut stock): (Sku, SkuStock) = codec::decode(value).map_err(malformed)?;
+                stock.at.share(&mut state.locations);
                 state.skus.insert(sku, stock);
             }
             Some(keys::Kind::Reservation) => {

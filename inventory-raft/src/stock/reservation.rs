@@ -82,7 +82,7 @@ impl Reservation {
         let lines = self.lines.iter().enumerate().map(|(at, line)| OutcomeLine {
             sku: line.sku.clone(),
             version: versions.get(at).copied().unwrap_or_default(),
-            allocations: line.allocations.clone(),
+            allocations: line.allocations.as_slice().into(),
             shortage: None,
         });
         Outcome::with_lines(code, lines.collect())

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{
     command::{Command, LogTime},
+    due::Due,
     levels::SkuStock,
     outcome::Outcome,
     reservation::{Reservation, State},
@@ -46,9 +47,8 @@ pub struct Inventory {
     pub(crate) expiring: BTreeSet<(LogTime, ReservationId)>,
     /// Confirmed and not yet acknowledged, by when they were confirmed.
     pub(crate) unacknowledged: BTreeSet<(LogTime, ReservationId)>,
-    /// Settled reservations and remembered outcomes by when they may be forgotten. Ordered by id within a millisecond too, so
-    /// that a node that was restored forgets in the same order as one that was not.
-    pub(crate) forgettable: BTreeSet<(LogTime, Uuid)>,
+    /// Settled reservations and remembered outcomes by when they may be forgotten.
+    pub(crate) forgettable: Due,
     /// SKUs whose stock changed since they were last taken.
     pub(crate) touched: Vec<Slot>,
 }
@@ -86,10 +86,7 @@ impl Inventory {
     /// Drops what nobody may ask for again, a bounded number at a time.
     fn forget(&mut self) {
         for _ in 0..FORGET_PER_ENTRY {
-            if self.forgettable.first().is_none_or(|(due, _)| *due > self.clock) {
-                return;
-            }
-            let Some((_, id)) = self.forgettable.pop_first() else { return };
+            let Some(id) = self.forgettable.next(self.clock) else { return };
             if self.remembered.remove(&id).is_none() {
                 self.reservations.remove(&ReservationId::new(id));
             }
@@ -97,7 +94,7 @@ impl Inventory {
     }
 
     pub(crate) fn remember(&mut self, id: Uuid, fingerprint: [u8; 16], outcome: Outcome) -> Outcome {
-        self.forgettable.insert((self.clock.plus_ms(REMEMBER_MS), id));
+        self.forgettable.add(self.clock.plus_ms(REMEMBER_MS), id);
         self.remembered.insert(id, Remembered { fingerprint, at: self.clock, outcome: outcome.clone() });
         outcome
     }
@@ -118,7 +115,7 @@ impl Inventory {
                 self.unacknowledged.insert((reservation.confirmed_at().unwrap_or_default(), id));
             }
             State::Acknowledged | State::Released | State::Expired => {
-                self.forgettable.insert((reservation.settled_at().plus_ms(REMEMBER_MS), id.uuid()));
+                self.forgettable.add(reservation.settled_at().plus_ms(REMEMBER_MS), id.uuid());
             }
         }
     }
@@ -146,6 +143,7 @@ impl Inventory {
 
     /// As [`Self::own_names`], for all.
     pub(crate) fn share_names(&mut self) {
+        self.skus.values_mut().for_each(|stock| stock.at.share(&mut self.locations));
         let mut reservations = std::mem::take(&mut self.reservations);
         reservations.values_mut().for_each(|found| self.own_names(found));
         self.reservations = reservations;
@@ -156,11 +154,9 @@ impl Inventory {
         let settled = self.reservations.after(None).filter(|(_, found)| found.is_settled());
         let settled = settled.map(|(id, found)| (found.settled_at().plus_ms(REMEMBER_MS), id.uuid()));
         let known = self.remembered.after(None).map(|(id, known)| (known.at.plus_ms(REMEMBER_MS), *id));
-        // Building a set from an iterator sorts first: several times faster than inserting a million one by one.
-        self.forgettable = settled.chain(known).collect();
-        let at = self.skus.after(None).flat_map(|(_, stock)| stock.at.iter().map(|(location, _)| location.clone()));
-        self.locations = at.collect();
+        self.forgettable = Due::of(settled.chain(known));
         let of = |state| self.reservations.after(None).filter(move |(_, found)| found.state == state);
+        // Building a set from an iterator sorts first: several times faster than inserting a million one by one.
         self.expiring = of(State::Reserved).map(|(id, found)| (found.expires_at, *id)).collect();
         let confirmed = of(State::Confirmed).map(|(id, found)| (found.confirmed_at().unwrap_or_default(), *id));
         self.unacknowledged = confirmed.collect();

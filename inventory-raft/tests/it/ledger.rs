@@ -149,7 +149,7 @@ impl Model {
                     // What is promised stays; the rest is told as short.
                     let made = i128::from(*delta).max(-self.free(sku, location));
                     *self.on_hand.get_mut(&(sku.clone(), location.clone())).unwrap() += made;
-                    let short = outcome.lines[0].shortage.map_or(0, |(wanted, made)| i128::from(wanted - made));
+                    let short = outcome.lines[0].shortage.as_ref().map_or(0, |shortage| i128::from(shortage.0 - shortage.1));
                     assert_eq!(short, made - i128::from(*delta));
                 }
             }
@@ -195,7 +195,8 @@ impl Model {
             let free: Vec<i128> = anywhere.map(|at| self.free(&only.sku, &at)).collect();
             let most = if only.may_split { free.iter().sum() } else { free.iter().copied().max().unwrap() };
             assert!(most < i128::from(only.quantity.get()), "refused {only:?} with {most} free");
-            assert_eq!(outcome.lines[0].shortage, Some((u64::from(only.quantity.get()), u64::try_from(most).unwrap())));
+            let told = (u64::from(only.quantity.get()), u64::try_from(most).unwrap());
+            assert_eq!(outcome.lines[0].shortage.as_deref(), Some(&told));
         }
     }
 
@@ -364,7 +365,7 @@ fn all_lines_or_none_and_each_short_line_is_named() {
     let lines = vec![line(0, 3, &[], true), line(1, 2, &[], true), line(0, 3, &[], true)];
     let refused = state.apply(LogTime(2), &Command::Purchase { id: reservation(50), lines, memo: None });
     assert_eq!(refused.code, Code::InsufficientStock);
-    let named: Vec<_> = refused.lines.iter().map(|line| (line.sku.to_string(), line.shortage)).collect();
+    let named: Vec<_> = refused.lines.iter().map(|line| (line.sku.to_string(), line.shortage.as_deref().copied())).collect();
     assert_eq!(named, [("sku-1".to_owned(), Some((2, 1))), ("sku-0".to_owned(), Some((3, 2)))]);
     assert_eq!(state.stock(&sku(0)).unwrap().available(), 5);
 }
@@ -386,7 +387,7 @@ fn preference_and_splitting_are_honoured() {
     receive(&mut state, 1, 0, 0, 2);
     receive(&mut state, 2, 0, 1, 3);
     let whole = Command::Reserve { id: reservation(50), lines: vec![line(0, 4, &[], false)], ttl_ms: 10, memo: None };
-    assert_eq!(state.apply(LogTime(2), &whole).lines[0].shortage, Some((4, 3)));
+    assert_eq!(state.apply(LogTime(2), &whole).lines[0].shortage.as_deref(), Some(&(4, 3)));
     let split = Command::Reserve { id: reservation(51), lines: vec![line(0, 4, &[1, 0, 1], true)], ttl_ms: 10, memo: None };
     let given = state.apply(LogTime(2), &split);
     let parts: Vec<_> = given.lines[0].allocations.iter().map(|part| (part.location.to_string(), part.quantity)).collect();
