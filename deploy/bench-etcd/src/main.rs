@@ -74,7 +74,11 @@ struct Caller {
 }
 
 impl Caller {
-    async fn call<Q: Message + 'static, A: Message + Default + 'static>(&mut self, method: &'static str, request: Q) -> Option<A> {
+    async fn call<Q: Message + 'static, A: Message + Default + 'static>(
+        &mut self,
+        method: &'static str,
+        request: Q,
+    ) -> Option<A> {
         self.grpc.ready().await.ok()?;
         let path = PathAndQuery::from_static(method);
         let answered = self.grpc.unary(tonic::Request::new(request), path, ProstCodec::<Q, A>::default()).await;

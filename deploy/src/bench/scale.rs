@@ -109,12 +109,22 @@ pub(super) async fn run(nodes: &mut Nodes, output: Output, say: impl Fn(String))
     let figures = [
         Figure { figure: "resident memory of a node", value: mib(resident), unit: "MiB", at_most: Some(1_536.0) },
         Figure { figure: "resident while a snapshot is written", value: mib(peak), unit: "MiB", at_most: Some(1_536.0) },
-        Figure { figure: "longest wait of a buyer during a snapshot", value: stall.as_secs_f64() * 1e3, unit: "ms", at_most: Some(50.0) },
+        Figure {
+            figure: "longest wait of a buyer during a snapshot",
+            value: stall.as_secs_f64() * 1e3,
+            unit: "ms",
+            at_most: Some(50.0),
+        },
         Figure { figure: "restart to serving after a clean stop", value: clean.as_secs_f64(), unit: "s", at_most: Some(10.0) },
         Figure { figure: "restart to serving after a kill", value: killed.as_secs_f64(), unit: "s", at_most: Some(10.0) },
         Figure { figure: "live data (snapshot)", value: mib(live), unit: "MiB", at_most: None },
         Figure { figure: "live data after the churn", value: mib(grown), unit: "MiB", at_most: None },
-        Figure { figure: "disk / live data after the churn", value: on_disk as f64 / grown as f64, unit: "x", at_most: Some(3.0) },
+        Figure {
+            figure: "disk / live data after the churn",
+            value: on_disk as f64 / grown as f64,
+            unit: "x",
+            at_most: Some(3.0),
+        },
     ];
     print(&figures, output)
 }

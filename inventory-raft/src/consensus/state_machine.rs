@@ -91,7 +91,7 @@ impl SharedState {
             })?,
             EntryPayload::Blank | EntryPayload::Membership(_) => Vec::new(),
         };
-        let (outcomes, touched) = {
+        let outcomes = {
             let mut applied = self.write();
             applied.last_applied = Some(entry.log_id);
             let outcomes = match &entry.payload {
@@ -109,9 +109,10 @@ impl SharedState {
             if commands.contains(&Command::Mark) {
                 self.marks.hash(entry.log_id.index, applied.inventory.freeze());
             }
-            (outcomes, applied.inventory.take_touched())
+            // Under the lock, so that a reader never sees a state that is ahead of the feed: it would be told of it twice.
+            self.feed.publish(entry.log_id.index, applied.inventory.take_touched());
+            outcomes
         };
-        self.feed.publish(entry.log_id.index, touched);
         Ok(outcomes)
     }
 

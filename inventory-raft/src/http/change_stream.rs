@@ -24,6 +24,7 @@ use super::Api;
 use crate::{
     clock,
     consensus::{Consensus, SharedState},
+    watch::Position,
 };
 
 /// A sign of life when nothing changes.
@@ -52,8 +53,8 @@ pub(super) async fn changes(
     headers: HeaderMap,
     StrictQuery(query): StrictQuery<ChangesQuery>,
 ) -> Result<Response, ProblemResponse> {
-    let token = match query.after {
-        None => api.consensus.shared.read().index(),
+    let position = match query.after {
+        None => Position::At(api.consensus.shared.read().index()),
         Some(text) => text.parse().map_err(|_| {
             let reason = "give back a `token` of this stream";
             Problem::new(ProblemType::InvalidRequest).detail(reason).invalid_param("after", reason)
@@ -61,7 +62,7 @@ pub(super) async fn changes(
     };
     let events = headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
     let (sender, chunks) = mpsc::channel(CHUNKS);
-    tokio::spawn(follow(api.consensus.clone(), token, events, sender, api.stopping.clone()));
+    tokio::spawn(follow(api.consensus.clone(), position, events, sender, api.stopping.clone()));
     let media_type = if events { "text/event-stream" } else { "application/x-ndjson" };
     let headers = [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, Body::from_stream(ReceiverStream::new(chunks))).into_response())
@@ -69,10 +70,16 @@ pub(super) async fn changes(
 
 type Chunk = Result<Bytes, std::convert::Infallible>;
 
-async fn follow(consensus: Arc<Consensus>, mut token: u64, events: bool, reader: mpsc::Sender<Chunk>, stop: CancellationToken) {
+async fn follow(
+    consensus: Arc<Consensus>,
+    mut position: Position,
+    events: bool,
+    reader: mpsc::Sender<Chunk>,
+    stop: CancellationToken,
+) {
     let mut applied = consensus.shared.feed.subscribe();
     loop {
-        let (lines, next) = look(&consensus.shared, token);
+        let (lines, next) = look(&consensus.shared, position);
         let ended = matches!(lines.last(), Some(StockChange::Compacted { .. }));
         if !lines.is_empty() {
             let sent = timeout(SLOW_READER, reader.send(Ok(chunk(&lines, events)))).await;
@@ -80,7 +87,11 @@ async fn follow(consensus: Arc<Consensus>, mut token: u64, events: bool, reader:
                 return;
             }
         }
-        token = next;
+        let has_more = matches!(position, Position::Within { .. }) && position != next;
+        position = next;
+        if has_more {
+            continue;
+        }
         let deadline = Instant::now() + HEARTBEAT;
         tokio::select! {
             () = stop.cancelled() => return,
@@ -89,7 +100,7 @@ async fn follow(consensus: Arc<Consensus>, mut token: u64, events: bool, reader:
                 Ok(Ok(())) => tokio::time::sleep(MERGE).await,
                 Ok(Err(_)) => return,
                 Err(_) => {
-                    let alive = StockChange::Heartbeat { token: token.to_string() };
+                    let alive = StockChange::Heartbeat { token: position.to_string() };
                     if !matches!(timeout(SLOW_READER, reader.send(Ok(chunk(&[alive], events)))).await, Ok(Ok(()))) {
                         return;
                     }
@@ -99,23 +110,22 @@ async fn follow(consensus: Arc<Consensus>, mut token: u64, events: bool, reader:
     }
 }
 
-/// What changed after the token, and the token after that. All lines but the last carry the old token: a reader that is cut off
-/// within the group sees the group again.
-fn look(shared: &SharedState, token: u64) -> (Vec<StockChange>, u64) {
+/// What changed after a position, and the position after that. Each line's token stands for it and all before it, so a reader that
+/// is cut off within a group goes on with the next line.
+fn look(shared: &SharedState, position: Position) -> (Vec<StockChange>, Position) {
     let applied = shared.read();
-    let (touched, next) = match shared.feed.since(token) {
+    let (told, next) = match shared.feed.since(position) {
         Ok(found) => found,
-        Err(compacted) => return (vec![StockChange::Compacted { oldest: compacted.oldest.to_string() }], token),
+        Err(compacted) => return (vec![StockChange::Compacted { oldest: compacted.oldest.to_string() }], position),
     };
     let as_of = clock::date(applied.inventory.clock());
-    let last = touched.len().saturating_sub(1);
-    let line = |(at, sku): (usize, storefront_types::Sku)| {
+    let line = |(sku, position): (storefront_types::Sku, Position)| {
         let stock = applied.inventory.stock(&sku)?;
-        let token = if at == last { next } else { token }.to_string();
         let (on_hand, reserved, available) = (stock.on_hand(), stock.reserved(), stock.available());
+        let token = position.to_string();
         Some(StockChange::Stock { token, sku, version: stock.version, on_hand, reserved, available, as_of })
     };
-    (touched.into_iter().enumerate().filter_map(line).collect(), next)
+    (told.into_iter().filter_map(line).collect(), next)
 }
 
 fn chunk(lines: &[StockChange], events: bool) -> Bytes {

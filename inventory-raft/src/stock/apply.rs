@@ -216,7 +216,15 @@ impl Inventory {
                 slots.len() - 1
             });
             if let Err((code, shortage)) = self.allocate_line(line, stock, &mut taken[at].allocations) {
-                refused.push((code, OutcomeLine { sku: own.clone(), version: stock.version, allocations: Box::default(), shortage: shortage.map(Box::new) }));
+                refused.push((
+                    code,
+                    OutcomeLine {
+                        sku: own.clone(),
+                        version: stock.version,
+                        allocations: Box::default(),
+                        shortage: shortage.map(Box::new),
+                    },
+                ));
             }
         }
         // An unknown name outranks a shortage: it will not come right by waiting for stock.

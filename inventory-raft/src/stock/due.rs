@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn gives_ids_in_order_of_time_then_id_whatever_the_order_they_came_in() {
-        let all: Vec<_> = [(1, 9), (1, 3), (1, 7), (2, 1), (4, 2), (4, 0)].map(|(at, id)| (LogTime(at), Uuid::from_u128(id))).into();
+        let all: Vec<_> =
+            [(1, 9), (1, 3), (1, 7), (2, 1), (4, 2), (4, 0)].map(|(at, id)| (LogTime(at), Uuid::from_u128(id))).into();
         let (mut added, mut restored) = (Due::default(), Due::of(all.iter().rev().copied()));
         all.iter().for_each(|(at, id)| added.add(*at, *id));
         for queue in [&mut added, &mut restored] {

@@ -9,3 +9,4 @@ mod failover;
 mod ledger;
 mod openapi;
 mod tidy;
+mod watch;
