@@ -100,9 +100,8 @@ impl Consensus {
     }
 
     fn voters(&self) -> BTreeSet<u64> {
-        let receiver = self.raft.server_metrics();
-        let voters = receiver.borrow_watched().membership_config.voter_ids().collect();
-        voters
+        let membership = self.raft.server_metrics().borrow_watched().membership_config.clone();
+        membership.voter_ids().collect()
     }
 
     /// Whether a quorum of the others is alive now: each has answered a heartbeat that was sent after this call. Heard of a

@@ -49,10 +49,7 @@ impl Inventory {
 }
 
 /// Entries with their key's bytes in front, sorted by them: the order of records in a file.
-fn sorted<'a, K, V>(pages: &'a FrozenPages<K, V>, shard: impl Fn(&K) -> u8) -> Vec<(u8, &'a K, &'a V)>
-where
-    K: Ord,
-{
+fn sorted<K: Ord, V>(pages: &FrozenPages<K, V>, shard: impl Fn(&K) -> u8) -> Vec<(u8, &K, &V)> {
     let mut found: Vec<_> = entries(pages).map(|(key, value)| (shard(key), key, value)).collect();
     // Within a shard the order of keys is the order of their bytes, for texts as for ids.
     found.sort_unstable_by(|(a, key_a, _), (b, key_b, _)| (a, key_a).cmp(&(b, key_b)));

@@ -104,7 +104,7 @@ async fn nothing_acknowledged_is_lost_by_kills_of_random_nodes_under_load() {
         tokio::time::sleep(Duration::from_micros(u64::from(random[1]) * 50)).await;
         let at = usize::from(random[2]) % 3;
         cluster.kill(at);
-        if random[3] % 2 == 0 {
+        if random[3].is_multiple_of(2) {
             buyers.buy(1).await;
         }
         cluster.start_node(at);
