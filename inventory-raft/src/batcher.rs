@@ -4,7 +4,7 @@
 //! with the load by themselves. A further entry does not wait for the one before it when it is full, or when that one takes long: then it
 //! is on its way to other regions, and the wire should be kept busy.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -151,6 +151,17 @@ fn weight(submission: &Submission) -> usize {
     submission.commands.iter().map(of).sum()
 }
 
+/// Counts what became of commands, by outcome; an entry has few different ones.
+fn count(outcomes: &[Outcome]) {
+    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for outcome in outcomes {
+        *counts.entry(outcome.code.name()).or_default() += 1;
+    }
+    for (name, count) in counts {
+        metrics::counter!("inventory_outcomes_total", "outcome" => name).increment(count);
+    }
+}
+
 async fn propose(consensus: &Consensus, batch: Vec<Submission>) {
     let sizes: Vec<usize> = batch.iter().map(|submission| submission.commands.len()).collect();
     let (commands, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|one| (one.commands, one.reply)).unzip();
@@ -168,6 +179,9 @@ async fn propose(consensus: &Consensus, batch: Vec<Submission>) {
         }
     };
     metrics::counter!("inventory_proposals_total", "outcome" => outcome).increment(1);
+    if let Ok(outcomes) = &proposed {
+        count(outcomes);
+    }
     let mut outcomes = proposed.map(Vec::into_iter);
     for (size, reply) in sizes.into_iter().zip(replies) {
         let answer = match &mut outcomes {

@@ -48,6 +48,7 @@ fn router(api: Arc<Api>) -> Router {
         .route(paths::RECEIVE, post(command_routes::receive))
         .route(paths::ADJUST, post(command_routes::adjust))
         .route(paths::MOVE, post(command_routes::move_units))
+        .route(paths::COUNT, post(command_routes::count))
         .route(paths::BATCH, post(command_routes::batch))
         .route(paths::STOCK_LIST, get(query_routes::stock_page))
         .route(paths::STOCK, get(query_routes::stock))
@@ -73,6 +74,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             command_routes::receive,
             command_routes::adjust,
             command_routes::move_units,
+            command_routes::count,
             command_routes::batch,
             query_routes::reservation,
             query_routes::reservations,

@@ -3,6 +3,7 @@
 //! Owns: every decision about stock. Must not: read a clock, draw a random number, depend on hash order, wait, or do I/O;
 //! time and ids come in with the command, so that every replica decides alike.
 
+mod allocate;
 mod apply;
 mod command;
 mod due;

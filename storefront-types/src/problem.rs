@@ -48,6 +48,7 @@ problem_types! {
     UnknownLocation = "unknown-location", 404, "The stock location is not known";
     MethodNotAllowed = "method-not-allowed", 405, "The method is not allowed here";
     InsufficientStock = "insufficient-stock", 409, "There is not enough stock";
+    StaleCount = "stale-count", 409, "The stock has changed since it was counted";
     ReservationConflict = "reservation-conflict", 409, "The reservation is in another state";
     /// Also for an id that was used before, and for a removal that would leave no quorum.
     MembershipConflict = "not-executed/membership-conflict", 409, "The membership cannot be changed so";

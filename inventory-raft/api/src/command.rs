@@ -124,6 +124,20 @@ pub struct MoveRequest {
     pub quantity: Quantity,
 }
 
+/// `POST /v1/stock/count`: somebody counted what lies at a location. An unknown SKU or location becomes known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CountRequest {
+    pub id: CommandId,
+    pub sku: Sku,
+    pub location: LocationId,
+    /// Units that were counted. Fewer than are reserved: those are kept and the rest is recorded as `short`.
+    pub on_hand: u64,
+    /// What was on the books when it was counted; refused as `stale_count` when they say something else by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+}
+
 /// One command of a batch, e.g. `{"command": "purchase", "id": ..., "lines": [...]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -135,6 +149,7 @@ pub enum CommandRequest {
     Receive(ReceiveRequest),
     Adjust(AdjustRequest),
     Move(MoveRequest),
+    Count(CountRequest),
 }
 
 /// `POST /v1/batch`.
@@ -168,6 +183,7 @@ pub enum OutcomeCode {
     IdFromFuture,
     TooLarge,
     Overflow,
+    StaleCount,
 }
 
 /// Units of one line at one location.

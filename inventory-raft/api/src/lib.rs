@@ -12,9 +12,9 @@ pub use admin::{
 };
 pub use client::{ClientError, InventoryClient, LeaderView};
 pub use command::{
-    AcknowledgeRequest, AdjustRequest, Allocation, BatchRequest, BatchResponse, CommandRequest, Consistency, EmptyRequest,
-    ExtendRequest, LineRequest, MAX_BATCH_COMMANDS, MAX_LINES, MAX_MEMO_BYTES, MAX_TTL_MS, MIN_TTL_MS, MoveRequest, Outcome,
-    OutcomeCode, OutcomeLine, PurchaseRequest, ReceiveRequest, Refusal, ReservationCommand, ReserveRequest,
+    AcknowledgeRequest, AdjustRequest, Allocation, BatchRequest, BatchResponse, CommandRequest, Consistency, CountRequest,
+    EmptyRequest, ExtendRequest, LineRequest, MAX_BATCH_COMMANDS, MAX_LINES, MAX_MEMO_BYTES, MAX_TTL_MS, MIN_TTL_MS, MoveRequest,
+    Outcome, OutcomeCode, OutcomeLine, PurchaseRequest, ReceiveRequest, Refusal, ReservationCommand, ReserveRequest,
 };
 pub use query::{
     ChangeKind, ClusterView, Leader, Member, MemberRole, NodeState, Reservation, ReservationChange, ReservationLine,
@@ -35,6 +35,7 @@ pub mod paths {
     pub const MOVE: &str = "/v1/stock/move";
     pub const STOCK_LIST: &str = "/v1/stock";
     pub const STOCK: &str = "/v1/stock/{sku}";
+    pub const COUNT: &str = "/v1/stock/count";
     pub const BATCH: &str = "/v1/batch";
     pub const CHANGES: &str = "/v1/changes";
     pub const CLUSTER: &str = "/v1/cluster";

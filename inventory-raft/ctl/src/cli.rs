@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{members, remote::Cluster, snapshot, status, stock};
+use crate::{import, members, remote::Cluster, snapshot, status, stock};
 
 /// The command was refused or failed.
 pub(crate) const FAILED: u8 = 1;
@@ -71,6 +71,22 @@ enum Command {
         /// SKUs shown without a name, at most 200
         #[arg(long, default_value_t = 50)]
         limit: u32,
+    },
+    /// Set what is on hand from an inventory sheet (CSV with SKU, Location, On hand (current), On hand (new))
+    ///
+    /// A row is taken only if the current value is what is on hand now. Empty and "not stocked" rows are passed over. Rows that
+    /// are wrong are named with line and column and the others are taken; the exit code is then 1. The same file twice changes nothing.
+    Import {
+        file: PathBuf,
+        /// Say what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Take the new values whatever is on hand now
+        #[arg(long)]
+        overwrite: bool,
+        /// Id of a location by its name in the sheet: "Main Street=eu-1"; else the name in lower case with '-' for what is no letter or digit
+        #[arg(long = "location")]
+        locations: Vec<String>,
     },
     /// Show a reservation, or those of one state
     Reservations {
@@ -147,6 +163,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Snapshot(of) => snapshot::run(&cluster, output, of).await,
         Command::Watch { after, count } => stock::watch(&cluster, output, after, count).await,
         Command::Stock { sku, limit } => stock::stock(&cluster, output, sku, limit).await,
+        Command::Import { file, dry_run, overwrite, locations } => {
+            import::run(&cluster, output, &import::Import { file, dry_run, overwrite, locations }).await
+        }
         Command::Reservations { id, state, limit } => stock::reservations(&cluster, output, id, &state, limit).await,
     }
 }

@@ -1,6 +1,8 @@
 //! `inventoryctl`: looks after an inventory cluster.
 
 mod cli;
+mod count_sheet;
+mod import;
 mod members;
 mod output;
 mod remote;

@@ -8,7 +8,7 @@ use axum::{
 };
 use http::StatusCode;
 use inventory_api::{
-    AcknowledgeRequest, AdjustRequest, BatchRequest, BatchResponse, CommandRequest, EmptyRequest, ExtendRequest,
+    AcknowledgeRequest, AdjustRequest, BatchRequest, BatchResponse, CommandRequest, CountRequest, EmptyRequest, ExtendRequest,
     MAX_BATCH_COMMANDS, MoveRequest, Outcome, PurchaseRequest, ReceiveRequest, Refusal, ReservationCommand, ReserveRequest,
 };
 use storefront_service::{ProblemResponse, StrictJson};
@@ -43,10 +43,7 @@ impl Api {
         }
         match self.batcher.submit(vec![command]).await {
             Ok(outcomes) => match outcomes.into_iter().next() {
-                Some(outcome) => {
-                    metrics::counter!("inventory_outcomes_total", "outcome" => format!("{:?}", outcome.code)).increment(1);
-                    error::outcome(status, convert::outcome(id, outcome), &view)
-                }
+                Some(outcome) => error::outcome(status, convert::outcome(id, outcome), &view),
                 None => error::batch_error(&crate::batcher::BatchError::OutcomeUnknown, &view),
             },
             Err(failed) => error::batch_error(&failed, &self.consensus.view()),
@@ -119,6 +116,13 @@ pub(super) async fn adjust(State(api): State<Arc<Api>>, StrictJson(body): Body<A
     responses((status = 200, body = Outcome), (status = 409, body = Refusal), (status = 404, body = Refusal)))]
 pub(super) async fn move_units(State(api): State<Arc<Api>>, StrictJson(body): Body<MoveRequest>) -> Answer {
     api.run(StatusCode::OK, CommandRequest::Move(body)).await
+}
+
+/// Somebody counted what lies at a location.
+#[utoipa::path(post, path = inventory_api::paths::COUNT, request_body = CountRequest,
+    responses((status = 200, body = Outcome), (status = 409, body = Refusal)))]
+pub(super) async fn count(State(api): State<Arc<Api>>, StrictJson(body): Body<CountRequest>) -> Answer {
+    api.run(StatusCode::OK, CommandRequest::Count(body)).await
 }
 
 /// Many commands in one request; each is decided on its own, in order.

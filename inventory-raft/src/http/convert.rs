@@ -68,6 +68,10 @@ pub(super) fn command(request: CommandRequest) -> Parsed<(Uuid, Command)> {
         CommandRequest::Adjust(of) => {
             (of.id.uuid(), Command::Adjust { id: of.id, sku: of.sku, location: of.location, delta: of.quantity })
         }
+        CommandRequest::Count(of) => {
+            let (id, sku, location, expected, on_hand) = (of.id, of.sku, of.location, of.expected, of.on_hand);
+            (id.uuid(), Command::Count { id, sku, location, expected, on_hand })
+        }
         CommandRequest::Move(of) => {
             let (id, sku, from, to, quantity) = (of.id, of.sku, of.location, of.to, of.quantity);
             (id.uuid(), Command::Move { id, sku, from, to, quantity })
@@ -89,6 +93,7 @@ pub(super) fn code(code: Code) -> OutcomeCode {
         Code::IdTooOld => OutcomeCode::IdTooOld,
         Code::IdFromFuture => OutcomeCode::IdFromFuture,
         Code::Overflow => OutcomeCode::Overflow,
+        Code::StaleCount => OutcomeCode::StaleCount,
     }
 }
 

@@ -65,6 +65,7 @@ fn refused(outcome: OutcomeCode) -> Option<ProblemType> {
         OutcomeCode::UnknownLocation => ProblemType::UnknownLocation,
         OutcomeCode::NotFound => ProblemType::NotFound,
         OutcomeCode::Expired | OutcomeCode::AlreadyConfirmed | OutcomeCode::AlreadyReleased => ProblemType::ReservationConflict,
+        OutcomeCode::StaleCount => ProblemType::StaleCount,
         OutcomeCode::ConflictingDuplicate => ProblemType::CommandIdReused,
         OutcomeCode::IdTooOld | OutcomeCode::IdFromFuture | OutcomeCode::TooLarge | OutcomeCode::Overflow => {
             ProblemType::CommandRefused

@@ -1,16 +1,14 @@
 //! Decides commands. Each either happens as a whole or changes nothing but what is remembered.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use storefront_types::{LocationId, Quantity, ReservationId, Sku};
 use uuid::Uuid;
 
 use super::{
     command::{Command, Line, LogTime},
-    levels::{SkuStock, share},
+    levels::{Level, SkuStock, share},
     outcome::{Code, Outcome, OutcomeLine},
-    reservation::{Allocated, Change, Reservation, ReservedLine, State},
+    reservation::{Change, Reservation, ReservedLine, State},
     state::{Inventory, MAX_EXPIRE_PER_COMMAND, MAX_ON_HAND, REMEMBER_MS},
     table::Slot,
 };
@@ -57,6 +55,10 @@ impl Inventory {
             Command::Acknowledge { ids } => self.acknowledge(ids),
             Command::Expire { limit } => self.expire(*limit),
             Command::Mark => Outcome::of(Code::Ok),
+            Command::Count { id, sku, location, expected, on_hand } => {
+                let print = fingerprint("count", &(sku, location, expected, on_hand));
+                self.once(id.uuid(), print, |state| state.count(sku, location, *expected, *on_hand))
+            }
         }
     }
 
@@ -123,6 +125,26 @@ impl Inventory {
     fn adjust(&mut self, sku: &Sku, location: &LocationId, delta: i64) -> Outcome {
         let Some(stock) = self.skus.get(sku) else { return Outcome::of(Code::UnknownSku) };
         let Some(level) = stock.at.get(location) else { return Outcome::of(Code::UnknownLocation) };
+        self.change_on_hand(sku, location, level, delta)
+    }
+
+    /// Sets what lies at a location, if it is what the count was made against. An unknown SKU or location becomes known.
+    fn count(&mut self, sku: &Sku, location: &LocationId, expected: Option<u64>, on_hand: u64) -> Outcome {
+        let known = self.skus.get(sku);
+        let level = known.and_then(|stock| stock.at.get(location)).unwrap_or_default();
+        if let Some(expected) = expected.filter(|expected| *expected != level.on_hand) {
+            let version = known.map_or(0, |stock| stock.version);
+            let shortage = Some(Box::new((expected, level.on_hand)));
+            let line = OutcomeLine { sku: sku.clone(), version, allocations: Box::default(), shortage };
+            return Outcome::with_lines(Code::StaleCount, vec![line]);
+        }
+        let signed = |units: u64| i64::try_from(units).ok().filter(|_| units <= MAX_ON_HAND);
+        let (Some(counted), Some(before)) = (signed(on_hand), signed(level.on_hand)) else { return Outcome::of(Code::Overflow) };
+        let location = share(&mut self.locations, location);
+        self.change_on_hand(sku, &location, level, counted - before)
+    }
+
+    fn change_on_hand(&mut self, sku: &Sku, location: &LocationId, level: Level, delta: i64) -> Outcome {
         let wanted = delta.unsigned_abs();
         if delta > 0 && level.on_hand + wanted > MAX_ON_HAND {
             return Outcome::of(Code::Overflow);
@@ -197,83 +219,6 @@ impl Inventory {
         let outcome = reservation.first_outcome();
         self.admit(id, reservation);
         outcome
-    }
-
-    /// Finds units for every line, merged by SKU in order of first mention, or the refusal that names each line that fails.
-    fn allocate(&self, lines: &[Line]) -> Result<(Vec<ReservedLine>, Vec<Slot>), Outcome> {
-        let (mut taken, mut slots) = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
-        let mut refused: Vec<(Code, OutcomeLine)> = Vec::new();
-        for line in lines {
-            let Some((slot, (own, stock))) = self.known(&line.sku) else {
-                let named = OutcomeLine { sku: line.sku.clone(), version: 0, allocations: Box::default(), shortage: None };
-                refused.push((Code::UnknownSku, named));
-                continue;
-            };
-            let at = slots.iter().position(|known| *known == slot).unwrap_or_else(|| {
-                slots.push(slot);
-                // The ledger's own copy of the name, so that a million reservations share one.
-                taken.push(ReservedLine { sku: own.clone(), allocations: Vec::with_capacity(1) });
-                slots.len() - 1
-            });
-            if let Err((code, shortage)) = self.allocate_line(line, stock, &mut taken[at].allocations) {
-                refused.push((
-                    code,
-                    OutcomeLine {
-                        sku: own.clone(),
-                        version: stock.version,
-                        allocations: Box::default(),
-                        shortage: shortage.map(Box::new),
-                    },
-                ));
-            }
-        }
-        // An unknown name outranks a shortage: it will not come right by waiting for stock.
-        let worst = [Code::UnknownSku, Code::UnknownLocation, Code::InsufficientStock]
-            .into_iter()
-            .find(|code| refused.iter().any(|(refusal, _)| refusal == code));
-        match worst {
-            None => Ok((taken, slots)),
-            Some(code) => {
-                let named = refused.into_iter().filter(|(refusal, _)| *refusal == code).map(|(_, line)| line);
-                Err(Outcome::with_lines(code, named.collect()))
-            }
-        }
-    }
-
-    fn known(&self, sku: &Sku) -> Option<(Slot, &(Sku, SkuStock))> {
-        let slot = self.skus.find(sku)?;
-        Some((slot, self.skus.entry(slot)?))
-    }
-
-    fn allocate_line(&self, line: &Line, stock: &SkuStock, taken: &mut Vec<Allocated>) -> Result<(), (Code, Option<(u64, u64)>)> {
-        let named: Option<Vec<&LocationId>> = match line.locations.is_empty() {
-            true => Some(stock.at.iter().map(|(location, _)| location).collect()),
-            false => line.locations.iter().map(|location| self.locations.get(location)).collect(),
-        };
-        let anywhere = named.ok_or((Code::UnknownLocation, None))?;
-        let wanted = u64::from(line.quantity.get());
-        let free: Vec<(&LocationId, u64)> = anywhere.into_iter().map(|at| (at, free_at(stock, at, taken))).collect();
-        if let Some((whole, _)) = free.iter().find(|(_, free)| *free >= wanted) {
-            add(taken, whole, wanted);
-            return Ok(());
-        }
-        // A location may be named twice; it gives its units once.
-        let mut distinct: BTreeMap<&LocationId, u64> = BTreeMap::new();
-        distinct.extend(free.iter().copied());
-        let could_give = match line.may_split {
-            true => distinct.values().sum(),
-            false => distinct.values().copied().max().unwrap_or_default(),
-        };
-        if !line.may_split || could_give < wanted {
-            return Err((Code::InsufficientStock, Some((wanted, could_give))));
-        }
-        let mut missing = wanted;
-        for (location, _) in free {
-            let units = distinct.remove(location).unwrap_or_default().min(missing);
-            add(taken, location, units);
-            missing -= units;
-        }
-        Ok(())
     }
 
     fn confirm(&mut self, id: ReservationId) -> Outcome {
@@ -372,23 +317,6 @@ impl Inventory {
         let outcome = reservation.outcome_of(change);
         self.admit(id, reservation);
         outcome
-    }
-}
-
-/// Units free at a location, less what earlier lines of the same command took there.
-fn free_at(stock: &SkuStock, location: &LocationId, taken: &[Allocated]) -> u64 {
-    let free = stock.at.get(location).map_or(0, |level| level.available());
-    let gone: u64 = taken.iter().filter(|part| part.location == *location).map(|part| part.quantity).sum();
-    free.saturating_sub(gone)
-}
-
-fn add(taken: &mut Vec<Allocated>, location: &LocationId, units: u64) {
-    if units == 0 {
-        return;
-    }
-    match taken.iter_mut().find(|part| part.location == *location) {
-        Some(part) => part.quantity += units,
-        None => taken.push(Allocated { location: location.clone(), quantity: units }),
     }
 }
 

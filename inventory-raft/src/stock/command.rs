@@ -79,6 +79,14 @@ pub enum Command {
     },
     /// Changes nothing; every node hashes its state here.
     Mark,
+    /// Somebody counted: `on_hand` units lie there, where `expected` were on the books if given.
+    Count {
+        id: CommandId,
+        sku: Sku,
+        location: LocationId,
+        expected: Option<u64>,
+        on_hand: u64,
+    },
 }
 
 /// What one log entry carries: commands in order, with the leader's time.

@@ -20,6 +20,29 @@ pub enum Code {
     IdTooOld,
     IdFromFuture,
     Overflow,
+    /// The stock is not what the count was made against.
+    StaleCount,
+}
+
+impl Code {
+    /// As metrics and the API write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::InsufficientStock => "insufficient_stock",
+            Self::UnknownSku => "unknown_sku",
+            Self::UnknownLocation => "unknown_location",
+            Self::NotFound => "not_found",
+            Self::Expired => "expired",
+            Self::AlreadyConfirmed => "already_confirmed",
+            Self::AlreadyReleased => "already_released",
+            Self::ConflictingDuplicate => "conflicting_duplicate",
+            Self::IdTooOld => "id_too_old",
+            Self::IdFromFuture => "id_from_future",
+            Self::Overflow => "overflow",
+            Self::StaleCount => "stale_count",
+        }
+    }
 }
 
 /// One SKU of an outcome.

@@ -51,6 +51,9 @@ fn command() -> impl Strategy<Value = Command> {
             id: reservation(n), lines, ttl_ms, memo: Some(format!("memo {n}"))
         }),
         3 => (40u8..80, lines()).prop_map(|(n, lines)| Command::Purchase { id: reservation(n), lines, memo: None }),
+        1 => (0u8..40, 0u8..3, 0u8..3, prop::option::of(0u64..9), 0u64..9).prop_map(|(n, of, at, expected, on_hand)| Command::Count {
+            id: CommandId::new(id(n)), sku: sku(of), location: location(at), expected, on_hand
+        }),
         2 => (40u8..80).prop_map(|n| Command::Confirm { id: reservation(n) }),
         2 => (40u8..80).prop_map(|n| Command::Release { id: reservation(n) }),
         1 => (40u8..80, 1u64..50).prop_map(|(n, ttl_ms)| Command::Extend { id: reservation(n), ttl_ms }),
@@ -117,7 +120,7 @@ impl Model {
         let forget = |until: &u64| *until <= now;
         self.known.retain(|_, (_, _, until)| !forget(until));
         let (id, content) = match command {
-            Command::Receive { id, .. } | Command::Adjust { id, .. } | Command::Move { id, .. } => {
+            Command::Receive { id, .. } | Command::Adjust { id, .. } | Command::Move { id, .. } | Command::Count { id, .. } => {
                 (id.uuid(), format!("{command:?}"))
             }
             Command::Reserve { id, .. } | Command::Purchase { id, .. } => (id.uuid(), format!("{command:?}")),
@@ -129,7 +132,8 @@ impl Model {
             return;
         }
         self.known.insert(id, (content, outcome.code, u64::MAX));
-        if outcome.code != Code::Ok || matches!(command, Command::Receive { .. } | Command::Adjust { .. } | Command::Move { .. })
+        if outcome.code != Code::Ok
+            || matches!(command, Command::Receive { .. } | Command::Adjust { .. } | Command::Move { .. } | Command::Count { .. })
         {
             self.known.get_mut(&id).unwrap().2 = now + REMEMBER_MS;
         }
@@ -151,6 +155,15 @@ impl Model {
                     *self.on_hand.get_mut(&(sku.clone(), location.clone())).unwrap() += made;
                     let short = outcome.lines[0].shortage.as_ref().map_or(0, |shortage| i128::from(shortage.0 - shortage.1));
                     assert_eq!(short, made - i128::from(*delta));
+                }
+            }
+            Command::Count { sku, location, expected, on_hand, .. } => {
+                let key = (sku.clone(), location.clone());
+                let before = self.on_hand.get(&key).copied().unwrap_or_default();
+                assert_eq!(ok, expected.is_none_or(|expected| i128::from(expected) == before));
+                if ok {
+                    let held = self.held.get(&key).copied().unwrap_or_default();
+                    self.on_hand.insert(key, i128::from(*on_hand).max(held));
                 }
             }
             Command::Move { sku, from, to, quantity, .. } => {

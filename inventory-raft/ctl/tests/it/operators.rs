@@ -217,3 +217,31 @@ async fn stock_reservations_and_changes_can_be_looked_at() {
     cluster.refused(1, "ever came in", &["stock", "nothing"]);
     assert_eq!(cluster.ctl(&["members", "promote"]).status.code(), Some(2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inventory_sheet_is_tried_taken_and_taken_only_once() {
+    let cluster = started("sheet", 1, 1, &[]);
+    let client = InventoryClient::new(cluster.addresses());
+    receive(&client, 5).await;
+    let sheet = cluster.folder.path().join("sheet.csv");
+    let rows = "SKU,Location,On hand (current),On hand (new)\n\
+        cup,EU 1,5,8\npot,Main Street,0,4\npot,EU 1,not stocked,not stocked\ncup,EU 1,7,9\npan,EU 1,0,-1\n";
+    fs::write(&sheet, rows).unwrap();
+    let import = |more: &[&str]| {
+        let output = cluster.ctl(&[&["import", text(&sheet)], more].concat());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let lines: Vec<u64> = report["errors"].as_array().unwrap().iter().map(|error| error["line"].as_u64().unwrap()).collect();
+        let of = |name: &str| report[name].as_u64().unwrap();
+        (output.status.code(), of("set"), of("unchanged"), of("passed_over"), lines)
+    };
+    assert_eq!(import(&["--dry-run"]), (Some(1), 2, 0, 1, vec![6, 5]));
+    assert!(cluster.ask(&["stock"]).as_array().unwrap().len() == 1, "a dry run changed something");
+    assert_eq!(import(&[]), (Some(1), 2, 0, 1, vec![6, 5]));
+    assert_eq!(cluster.ask(&["stock", "cup"])[0]["locations"][0]["on_hand"], 8);
+    assert_eq!(cluster.ask(&["stock", "pot"])[0]["locations"][0]["location"], "main-street");
+    // The same sheet again: what was set was set, and what was refused stays refused.
+    assert_eq!(import(&[]), (Some(1), 0, 2, 1, vec![6, 5]));
+    fs::write(&sheet, "SKU,Location,On hand (current),On hand (new)\ncup,Shop,3,2\n").unwrap();
+    assert_eq!(import(&["--overwrite", "--location", "Shop=eu-1"]), (Some(0), 1, 0, 0, vec![]));
+    assert_eq!(cluster.ask(&["stock", "cup"])[0]["locations"][0]["on_hand"], 2);
+}
