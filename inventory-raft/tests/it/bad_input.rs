@@ -70,3 +70,28 @@ async fn a_batch_answers_each_command_in_order() {
     let outcomes: Vec<_> = answer["outcomes"].as_array().unwrap().iter().map(|one| one["outcome"].clone()).collect();
     assert_eq!(outcomes, ["insufficient_stock", "ok", "insufficient_stock"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_somebody_else_is_refused_by_name() {
+    let mut cluster = Cluster::start().await;
+    cluster.kill(0);
+    let data = cluster.data_of(0).to_owned();
+    let start = |id: &str, cluster_id: &str| {
+        let mut node = std::process::Command::new(env!("CARGO_BIN_EXE_inventory-raft"));
+        node.args(["--node-id", id, "--region", "r1", "--cluster-id", cluster_id, "--raft-listen", "127.0.0.1:0"]);
+        let output = node.arg("--data-dir").arg(&data).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(start("9", "test").contains("belongs to node 1 of cluster \"test\""));
+    assert!(start("1", "other").contains("belongs to node 1 of cluster \"test\""));
+    let identity = data.join("identity.json");
+    let before = std::fs::read_to_string(&identity).unwrap();
+    let newer = before.replace("\"format_version\": 2", "\"format_version\": 99");
+    std::fs::write(&identity, newer).unwrap();
+    assert!(start("1", "test").contains("run a newer release"));
+    // Nothing was lost by the attempts: with its own identity the node comes back.
+    std::fs::write(&identity, before).unwrap();
+    cluster.start_node(0);
+    cluster.level().await;
+}

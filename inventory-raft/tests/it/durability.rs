@@ -240,6 +240,24 @@ async fn a_log_with_bytes_that_no_crash_leaves_is_refused_and_the_others_go_on()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_under_load_loses_no_request() {
+    let mut cluster = Cluster::start().await;
+    let client = cluster.client();
+    let buyers = Buyers::start(&client).await;
+    for at in 0..3 {
+        buyers.buy(20).await;
+        cluster.stop(at).await;
+        buyers.buy(5).await;
+        cluster.start_node(at);
+        eventually("the node to serve", async || cluster.view(at).await.filter(|view| view.leader.is_some())).await;
+    }
+    buyers.buy(20).await;
+    let (bought, asked) = (buyers.bought.clone(), buyers.asked.clone());
+    buyers.check(&cluster, &client).await;
+    assert_eq!(bought.lock().unwrap().len(), *asked.lock().unwrap(), "a request was lost that its client repeated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_outcome_is_known_when_asked_again() {
     let mut cluster = Cluster::start().await;
     let client = cluster.client();
