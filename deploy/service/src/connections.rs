@@ -39,7 +39,7 @@ pub fn routed(router: Router) -> impl HttpService {
 pub async fn serve_connections(listener: TcpListener, service: impl HttpService, stop: impl Future<Output = ()> + Send) {
     let (drain, mut stop) = (GracefulShutdown::new(), std::pin::pin!(stop));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).pipeline_flush(true);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -284,6 +284,9 @@ fn raft_config(config: &ConsensusConfig) -> Result<Config, ConsensusError> {
         max_in_snapshot_log_to_keep: KEEP_ENTRIES.min(config.snapshot_every),
         max_payload_entries: MAX_APPEND_ENTRIES,
         enable_pre_vote: Some(true),
+        // A leader sends entries before its own disk has them. Back as leader of the same term without its tail, it would give
+        // their places in the log to others, and followers that have the first would keep them: the election makes a new term.
+        enable_leader_restore: Some(false),
         ..Config::default()
     };
     settings.validate().map_err(|error| ConsensusError::Config(error.to_string()))

@@ -193,8 +193,25 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// What each node last said, for whoever has to find out why a test failed.
+    fn tell(&mut self) {
+        for at in 0..self.nodes.len() {
+            let exit = self.nodes[at].process.as_mut().map(|process| process.try_wait());
+            let log = std::fs::read_to_string(self.folder.path().join(format!("{at}.log"))).unwrap_or_default();
+            let errors = std::fs::read_to_string(self.folder.path().join(format!("{at}.errors"))).unwrap_or_default();
+            eprintln!("node {}: {exit:?}\n{errors}", self.nodes[at].id);
+            let lines: Vec<_> = log.lines().collect();
+            lines.iter().skip(lines.len().saturating_sub(12)).for_each(|line| eprintln!("  {line}"));
+        }
+    }
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell();
+        }
         for node in &mut self.nodes {
             if let Some(mut process) = node.process.take() {
                 let _ = process.kill();

@@ -133,6 +133,24 @@ async fn nothing_acknowledged_is_lost_when_the_power_of_all_is_cut_and_unsynced_
     buyers.check(&cluster, &client).await;
 }
 
+/// A leader sends entries while it still syncs them itself. If it came back as leader of the same term without them, it would give
+/// their places in the log to others, and the followers that have them would keep what they have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_lost_its_unsynced_tail_gives_no_place_in_the_log_twice() {
+    let mut cluster = Cluster::with(&[], true).await;
+    let client = cluster.client();
+    let buyers = Buyers::start(&client).await;
+    for _ in 0..kills() {
+        buyers.buy(20).await;
+        let at = cluster.leader().await;
+        cluster.cut_power(at);
+        // At once: nobody has missed it yet.
+        cluster.start_node(at);
+    }
+    buyers.buy(1).await;
+    buyers.check(&cluster, &client).await;
+}
+
 /// The proof of the proof: on disks that only pretend to sync, the same cut does lose what was acknowledged, and it is seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_power_cut_on_disks_that_lie_about_syncs_is_found() {
