@@ -4,6 +4,7 @@
 
 mod drive;
 mod etcd;
+mod floor;
 mod inventory;
 mod nodes;
 mod purchases;
@@ -146,7 +147,13 @@ async fn inventory_nodes(programs: &Programs, bench: &mut Bench<'_>) -> anyhow::
     let tools = target_directory().join("deploy").join("tools");
     let wanted = bench.args.against.contains(&Peer::Etcd);
     let etcd = wanted.then(|| Etcd::start(programs, &directory.join("etcd"), &tools)).transpose()?;
-    inventory::run(&nodes, etcd.as_ref(), bench).await
+    inventory::run(&nodes, etcd.as_ref(), bench).await?;
+    // What one caller's latency has to be compared with, on the disk that the nodes wrote to.
+    let least = floor::measure(&directory)?;
+    let us = u64::try_from(least.as_micros()).unwrap_or(u64::MAX);
+    let floor = Round { ops_per_s: 1.0 / least.as_secs_f64(), p50_us: us, p99_us: us, errors: 0 };
+    bench.measured.push(Measured::of("floor/two-syncs-and-round-trips", "machine", &[floor])?);
+    Ok(())
 }
 
 async fn scale_nodes(programs: &Programs, bench: &Bench<'_>) -> anyhow::Result<()> {
