@@ -66,3 +66,9 @@ pub(crate) struct TxnResponse {
     #[prost(bool, tag = "2")]
     pub(crate) succeeded: bool,
 }
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct DefragmentRequest {}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct DefragmentResponse {}

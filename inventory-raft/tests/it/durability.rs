@@ -140,7 +140,7 @@ async fn a_leader_that_lost_its_unsynced_tail_gives_no_place_in_the_log_twice() 
     let mut cluster = Cluster::with(&[], true).await;
     let client = cluster.client();
     let buyers = Buyers::start(&client).await;
-    for _ in 0..kills() {
+    for _ in 0..kills() / 2 {
         buyers.buy(20).await;
         let at = cluster.leader().await;
         cluster.cut_power(at);
