@@ -2,15 +2,14 @@
 
 use std::{
     fs,
-    os::unix::process::CommandExt,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
-use backing_servers::{Postgres, Redis};
+use backing_servers::{Postgres, Redis, guarded};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{build::Programs, commands::Service, readiness};
@@ -144,8 +143,8 @@ fn start(kind: &Kind, log: &PathBuf, child: &mut Option<Child>, starting: impl F
         Kind::Service(service, programs) => {
             let output = fs::OpenOptions::new().create(true).append(true).open(log).map_err(|error| error.to_string())?;
             let errors = output.try_clone().map_err(|error| error.to_string())?;
-            let mut command = Command::new("setpriv");
-            command.process_group(0).args(["--pdeathsig", "KILL"]).arg(programs.path(service.program)).args(&service.arguments);
+            let mut command = guarded(&programs.path(service.program), None, "KILL");
+            command.args(&service.arguments);
             command.envs(service.environment.iter().map(|(name, value)| (name, value)));
             command.stdin(Stdio::null()).stdout(output).stderr(errors);
             let started = child.insert(command.spawn().map_err(|error| error.to_string())?);

@@ -32,7 +32,7 @@ pub fn free_port() -> io::Result<u16> {
 }
 
 /// Runs `program` under `setpriv`, so that the kernel sends it `signal` when the thread that started it ends, and, as root, under another user.
-pub(crate) fn guarded(program: &Path, user: Option<&str>, signal: &str) -> Command {
+pub fn guarded(program: &Path, user: Option<&str>, signal: &str) -> Command {
     let mut command = Command::new("setpriv");
     // A group of its own: Ctrl-C at the terminal is for the launcher, which stops its processes in order.
     command.process_group(0).args(["--pdeathsig", signal]);

@@ -1,6 +1,8 @@
 //! Many callers in closed loops, for a while, on one thread: the load generator must not take turns with itself.
 
 use std::{
+    cell::RefCell,
+    ops::Range,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -11,6 +13,9 @@ use tokio::task::LocalSet;
 /// Latencies are told between 1 us and a minute, with three digits.
 const LONGEST_US: u64 = 60_000_000;
 
+/// Load before a round counts: as long as for the peers.
+const WARM_UP: Duration = Duration::from_secs(1);
+
 /// One round of one bench.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Round {
@@ -20,44 +25,47 @@ pub(super) struct Round {
     pub(super) errors: u64,
 }
 
-/// Runs each caller's loop for `time`. A call gives how many operations it got done, or `None` for an error.
+/// What all callers saw. They are on one thread and share it: a histogram each would push everything else out of the caches.
+struct Tally {
+    latencies: Histogram<u64>,
+    done: u64,
+    errors: u64,
+}
+
+/// Runs each caller's loop: some time that does not count, then for `time`. A call gives how many operations it got done, or
+/// `None` for an error.
 pub(super) async fn round<C>(callers: Vec<C>, time: Duration) -> anyhow::Result<Round>
 where
     C: AsyncFnMut() -> Option<u64> + 'static,
 {
-    let (loops, began) = (LocalSet::new(), Instant::now());
-    let end = Rc::new(began + time);
-    let running: Vec<_> = callers.into_iter().map(|caller| loops.spawn_local(closed_loop(caller, *end))).collect();
-    let (mut all, mut done, mut errors) = (Histogram::<u64>::new_with_bounds(1, LONGEST_US, 3)?, 0, 0);
-    let counted = loops.run_until(async {
-        for caller in running {
-            let (latencies, operations, failed) = caller.await??;
-            all.add(latencies)?;
-            done += operations;
-            errors += failed;
-        }
-        anyhow::Ok(())
-    });
-    counted.await?;
-    let ops_per_s = done as f64 / began.elapsed().as_secs_f64();
-    Ok(Round { ops_per_s, p50_us: all.value_at_quantile(0.5), p99_us: all.value_at_quantile(0.99), errors })
+    let latencies = Histogram::new_with_bounds(1, LONGEST_US, 3)?;
+    let (loops, tally) = (LocalSet::new(), Rc::new(RefCell::new(Tally { latencies, done: 0, errors: 0 })));
+    let from = Instant::now() + WARM_UP;
+    for caller in callers {
+        loops.spawn_local(closed_loop(caller, from..from + time, tally.clone()));
+    }
+    loops.await;
+    let all = tally.borrow();
+    let at = |quantile| all.latencies.value_at_quantile(quantile);
+    Ok(Round { ops_per_s: all.done as f64 / time.as_secs_f64(), p50_us: at(0.5), p99_us: at(0.99), errors: all.errors })
 }
 
-async fn closed_loop(mut call: impl AsyncFnMut() -> Option<u64>, end: Instant) -> anyhow::Result<(Histogram<u64>, u64, u64)> {
-    let mut latencies = Histogram::<u64>::new_with_bounds(1, LONGEST_US, 3)?;
-    let (mut done, mut errors) = (0_u64, 0_u64);
+/// Counts what was answered within `counted`.
+async fn closed_loop(mut call: impl AsyncFnMut() -> Option<u64>, counted: Range<Instant>, tally: Rc<RefCell<Tally>>) {
     let mut asked = Instant::now();
-    while asked < end {
+    while asked < counted.end {
         let answered = call().await;
         let now = Instant::now();
-        match answered {
-            Some(operations) => {
-                done += operations;
-                latencies.saturating_record(u64::try_from((now - asked).as_micros()).unwrap_or(LONGEST_US));
+        if counted.contains(&now) {
+            let mut tally = tally.borrow_mut();
+            match answered {
+                Some(operations) => {
+                    tally.done += operations;
+                    tally.latencies.saturating_record(u64::try_from((now - asked).as_micros()).unwrap_or(LONGEST_US));
+                }
+                None => tally.errors += 1,
             }
-            None => errors += 1,
         }
         asked = now;
     }
-    Ok((latencies, done, errors))
 }

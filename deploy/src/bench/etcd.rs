@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use backing_servers::free_port;
+use backing_servers::{free_port, guarded};
 
 use super::drive::Round;
 use crate::build::{self, Programs};
@@ -58,7 +58,7 @@ impl Etcd {
             fs::create_dir_all(directory)?;
             let log = File::create(directory.join(format!("m{n}.log")))?;
             let client_url = format!("http://{client}");
-            let mut command = Command::new(&program);
+            let mut command = guarded(&program, None, "KILL");
             command.args(["--name", &format!("m{n}"), "--initial-cluster", &cluster, "--initial-cluster-state", "new"]);
             command.args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url]);
             command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);

@@ -38,7 +38,8 @@ fn round_trip() -> anyhow::Result<Duration> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut there = TcpStream::connect(listener.local_addr()?)?;
     let (mut back, _) = listener.accept()?;
-    (there.set_nodelay(true)?, back.set_nodelay(true)?);
+    there.set_nodelay(true)?;
+    back.set_nodelay(true)?;
     let echo = std::thread::spawn(move || -> std::io::Result<()> {
         let mut bytes = [0; ENTRY];
         for _ in 0..TIMES {

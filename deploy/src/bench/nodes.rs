@@ -3,12 +3,12 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::Child,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
-use backing_servers::free_port;
+use backing_servers::{free_port, guarded};
 use inventory_api::{Consistency, InventoryClient};
 use storefront_types::CallContext;
 use uuid::Uuid;
@@ -64,7 +64,7 @@ impl Nodes {
 
     fn spawn(&self, id: usize, client: &str, raft: &str, admin: &str, data: &Path, peers: &str) -> anyhow::Result<Child> {
         let log = File::options().create(true).append(true).open(self.directory.join(format!("node-{id}.log")))?;
-        let mut command = Command::new(&self.program);
+        let mut command = guarded(&self.program, None, "KILL");
         command.args(["--node-id", &id.to_string(), "--region", &format!("r{id}"), "--cluster-id", "bench", "--bootstrap"]);
         command.args(["--listen", client, "--raft-listen", raft, "--admin", admin, "--peers", peers]);
         command.arg("--data-dir").arg(data).stdout(log).spawn().context("inventory-raft does not start")

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use inventory_api::{Consistency, InventoryClient, LineRequest, OutcomeCode, PurchaseRequest, ReceiveRequest, ReserveRequest};
@@ -172,30 +173,29 @@ async fn a_snapshot_becomes_a_new_cluster_and_a_damaged_one_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_space_runs_out_holds_are_refused_and_what_is_promised_is_still_served() {
-    // So little that the first look raises the alarm once something was written.
-    let cluster = started("full", 1, 1, &["--max-data-bytes", "3000000"]);
+async fn when_space_runs_out_holds_are_refused_what_is_promised_is_served_and_it_ends() {
+    let cluster = started("full", 1, 1, &["--max-data-bytes", "20000000"]);
     let client = InventoryClient::new(cluster.addresses());
     receive(&client, 1_000_000).await;
     let id = ReservationId::new(Uuid::now_v7());
     client.reserve(&context(), &ReserveRequest { id, lines: lines(), ttl_ms: 600_000, memo: None }).await.unwrap();
-    let impatient = client.clone().with_deadline(std::time::Duration::from_millis(300));
-    let memo = Some("m".repeat(4_000));
-    let mut refused = false;
-    for _ in 0..5_000 {
-        let id = ReservationId::new(Uuid::now_v7());
-        let request = PurchaseRequest { id, lines: lines(), memo: memo.clone() };
-        if impatient.purchase(&context(), &request).await.is_err() {
-            refused = true;
-            break;
-        }
-    }
-    assert!(refused, "the data directory grew without an alarm");
-    assert_eq!(cluster.ctl(&["alarms"]).status.code(), Some(4));
+    let impatient = client.clone().with_deadline(Duration::from_millis(300));
+    let buys = async || {
+        let request = PurchaseRequest { id: ReservationId::new(Uuid::now_v7()), lines: lines(), memo: None };
+        impatient.purchase(&context(), &request).await.is_ok_and(|done| done.outcome == OutcomeCode::Ok)
+    };
+    let ballast = cluster.data(1).join("ballast");
+    fs::write(&ballast, vec![1; 21_000_000]).unwrap();
+    let alarm_is = |code| (cluster.ctl(&["alarms"]).status.code() == Some(code)).then_some(());
+    eventually("the alarm", || alarm_is(4));
+    assert!(!buys().await);
     let alarms: Value = serde_json::from_slice(&cluster.ctl(&["alarms"]).stdout).unwrap();
     assert_eq!(alarms[0]["alarm"], "no_space");
     let confirmed = client.confirm(&context(), id).await.unwrap();
     assert_eq!(confirmed.outcome, OutcomeCode::Ok, "a promise could not be kept while there was no space");
+    fs::remove_file(&ballast).unwrap();
+    eventually("the end of the alarm", || alarm_is(0));
+    assert!(buys().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
