@@ -6,6 +6,7 @@ mod bad_input;
 mod cluster;
 mod durability;
 mod failover;
+mod golden;
 mod ledger;
 mod openapi;
 mod tidy;
