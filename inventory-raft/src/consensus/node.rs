@@ -239,14 +239,12 @@ impl Consensus {
 
     /// Returns with the reason when Raft has stopped by itself, as after a failed sync.
     pub(crate) async fn failed(&self) -> String {
-        let mut metrics = self.raft.metrics();
-        loop {
-            if let Err(fatal) = &metrics.borrow_watched().running_state {
-                return fatal.to_string();
-            }
-            if metrics.changed().await.is_err() {
-                return "Raft is gone".to_owned();
-            }
+        // Not `metrics`, which changes several times with every entry and would wake this task as often. Both end with Raft.
+        let mut view = self.raft.server_metrics();
+        while view.changed().await.is_ok() {}
+        match &self.raft.metrics().borrow_watched().running_state {
+            Err(fatal) => fatal.to_string(),
+            Ok(()) => "Raft is gone".to_owned(),
         }
     }
 
