@@ -8,6 +8,7 @@ mod command_routes;
 mod convert;
 mod error;
 mod front;
+mod ledger_route;
 mod query_routes;
 
 use std::sync::Arc;
@@ -52,6 +53,7 @@ fn router(api: Arc<Api>) -> Router {
         .route(paths::BATCH, post(command_routes::batch))
         .route(paths::STOCK_LIST, get(query_routes::stock_page))
         .route(paths::STOCK, get(query_routes::stock))
+        .route(paths::LEDGER, get(ledger_route::ledger))
         .route(paths::CHANGES, get(change_stream::changes))
         .route(paths::CLUSTER, get(query_routes::cluster))
         .merge(admin_routes::routes())
@@ -80,6 +82,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             query_routes::reservations,
             query_routes::stock,
             query_routes::stock_page,
+            ledger_route::ledger,
             query_routes::cluster,
             change_stream::changes,
         ),

@@ -25,6 +25,10 @@ pub(crate) enum IdentityError {
     OtherNode { path: PathBuf, cluster_id: String, node_id: u64 },
     #[error("{path} has format {found}, this release knows up to {FORMAT_VERSION}; run a newer release")]
     NewerFormat { path: PathBuf, found: u32 },
+    #[error(
+        "{path} has the older format {found}, this release reads {FORMAT_VERSION}; let the node join again under a new id and with an empty directory"
+    )]
+    OlderFormat { path: PathBuf, found: u32 },
     #[error("{path} is used by another process; stop it first")]
     InUse { path: PathBuf },
     #[error("{path} cannot be read as an identity file")]
@@ -54,6 +58,9 @@ pub(crate) fn claim(directory: &Path, cluster_id: &str, node_id: u64) -> Result<
             if found.format_version > FORMAT_VERSION {
                 return Err(IdentityError::NewerFormat { path, found: found.format_version });
             }
+            if found.format_version < FORMAT_VERSION {
+                return Err(IdentityError::OlderFormat { path, found: found.format_version });
+            }
             if (&found.cluster_id, found.node_id) != (&ours.cluster_id, ours.node_id) {
                 return Err(IdentityError::OtherNode { path, cluster_id: found.cluster_id, node_id: found.node_id });
             }
@@ -82,8 +89,12 @@ mod tests {
         assert!(claim(folder.path(), "c", 1).is_ok());
         assert!(matches!(claim(folder.path(), "c", 2), Err(IdentityError::OtherNode { .. })));
         assert!(matches!(claim(folder.path(), "d", 1), Err(IdentityError::OtherNode { .. })));
-        let newer = r#"{"cluster_id": "c", "node_id": 1, "format_version": 99}"#;
-        fs::write(folder.path().join("identity.json"), newer).unwrap();
-        assert!(matches!(claim(folder.path(), "c", 1), Err(IdentityError::NewerFormat { found: 99, .. })));
+        let of_format = |version: u32| {
+            let identity = format!(r#"{{"cluster_id": "c", "node_id": 1, "format_version": {version}}}"#);
+            fs::write(folder.path().join("identity.json"), identity).unwrap();
+            claim(folder.path(), "c", 1)
+        };
+        assert!(matches!(of_format(99), Err(IdentityError::NewerFormat { found: 99, .. })));
+        assert!(matches!(of_format(2), Err(IdentityError::OlderFormat { found: 2, .. })));
     }
 }

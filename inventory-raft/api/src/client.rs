@@ -11,9 +11,9 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use storefront_types::{CallContext, Page, Problem, ProblemType, ReservationId, Sku};
 
 use crate::{
-    AcknowledgeRequest, AdjustRequest, BatchRequest, BatchResponse, ClusterView, Consistency, ExtendRequest, MoveRequest,
-    Outcome, PurchaseRequest, ReceiveRequest, Reservation, ReservationState, ReserveRequest, Stock, StockChange, StockPage,
-    paths,
+    AcknowledgeRequest, AdjustRequest, BatchRequest, BatchResponse, ClusterView, Consistency, ExtendRequest, LedgerPage,
+    MoveRequest, Outcome, PurchaseRequest, ReceiveRequest, Reservation, ReservationState, ReserveRequest, Stock, StockChange,
+    StockPage, paths,
 };
 pub use view::LeaderView;
 use view::Members;
@@ -127,6 +127,20 @@ impl InventoryClient {
     pub async fn stock_page(&self, context: &CallContext, limit: u32, cursor: Option<&str>) -> Called<StockPage> {
         let cursor = cursor.map(|cursor| format!("&cursor={}", encode(cursor))).unwrap_or_default();
         self.get(context, &format!("{}?limit={limit}{cursor}", paths::STOCK_LIST), true).await
+    }
+
+    /// A page of a SKU's ledger: of its `last` movements, or of what follows a page. `None`: the SKU is not known.
+    pub async fn ledger(
+        &self,
+        context: &CallContext,
+        sku: &Sku,
+        last: u64,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Called<Option<LedgerPage>> {
+        let path = paths::LEDGER.replace("{sku}", &encode(sku.as_str()));
+        let from = cursor.map_or_else(|| format!("last={last}"), |cursor| format!("cursor={}", encode(cursor)));
+        self.find(context, &format!("{path}?limit={limit}&{from}"), false).await
     }
 
     /// `None`: there is no such reservation, or it was forgotten.

@@ -5,6 +5,7 @@
 mod admin;
 mod client;
 mod command;
+mod ledger;
 mod query;
 
 pub use admin::{
@@ -16,6 +17,7 @@ pub use command::{
     EmptyRequest, ExtendRequest, LineRequest, MAX_BATCH_COMMANDS, MAX_LINES, MAX_MEMO_BYTES, MAX_TTL_MS, MIN_TTL_MS, MoveRequest,
     Outcome, OutcomeCode, OutcomeLine, PurchaseRequest, ReceiveRequest, Refusal, ReservationCommand, ReserveRequest,
 };
+pub use ledger::{Balance, LedgerPage, LevelChange, Movement, MovementKind};
 pub use query::{
     ChangeKind, ClusterView, Leader, Member, MemberRole, NodeState, Reservation, ReservationChange, ReservationLine,
     ReservationState, Stock, StockAt, StockChange, StockPage, StockTotals,
@@ -35,6 +37,7 @@ pub mod paths {
     pub const MOVE: &str = "/v1/stock/move";
     pub const STOCK_LIST: &str = "/v1/stock";
     pub const STOCK: &str = "/v1/stock/{sku}";
+    pub const LEDGER: &str = "/v1/ledger/{sku}";
     pub const COUNT: &str = "/v1/stock/count";
     pub const BATCH: &str = "/v1/batch";
     pub const CHANGES: &str = "/v1/changes";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{import, members, remote::Cluster, snapshot, status, stock};
+use crate::{import, ledger, members, remote::Cluster, snapshot, status, stock};
 
 /// The command was refused or failed.
 pub(crate) const FAILED: u8 = 1;
@@ -71,6 +71,16 @@ enum Command {
         /// SKUs shown without a name, at most 200
         #[arg(long, default_value_t = 50)]
         limit: u32,
+    },
+    /// Show what moved the stock of a SKU: an opening balance, the movements, oldest first, and what they lead to
+    ///
+    /// Everything of the last 48 hours at least is kept one by one; what was before is in the opening balance. Says with exit code 4
+    /// if the opening balance and the movements do not make the closing balance.
+    Ledger {
+        sku: String,
+        /// Only so many of the newest movements
+        #[arg(long, default_value_t = 50)]
+        last: u64,
     },
     /// Set what is on hand from an inventory sheet (CSV with SKU, Location, On hand (current), On hand (new))
     ///
@@ -163,6 +173,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Snapshot(of) => snapshot::run(&cluster, output, of).await,
         Command::Watch { after, count } => stock::watch(&cluster, output, after, count).await,
         Command::Stock { sku, limit } => stock::stock(&cluster, output, sku, limit).await,
+        Command::Ledger { sku, last } => ledger::ledger(&cluster, output, &sku, last).await,
         Command::Import { file, dry_run, overwrite, locations } => {
             import::run(&cluster, output, &import::Import { file, dry_run, overwrite, locations }).await
         }

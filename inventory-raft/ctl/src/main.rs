@@ -3,6 +3,7 @@
 mod cli;
 mod count_sheet;
 mod import;
+mod ledger;
 mod members;
 mod output;
 mod remote;

@@ -20,7 +20,7 @@ use crate::{
     stock::{Frozen, Inventory, RecordError, RecordHasher, RecordLoader},
 };
 
-const MAGIC: &[u8; 8] = b"SFSNAP02";
+const MAGIC: &[u8; 8] = b"SFSNAP03";
 
 /// Records are packed into blocks of about this size: large enough for a cheap checksum, small enough to read in one go.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -47,7 +47,7 @@ struct Trailer {
 /// What is wrong with a snapshot file.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    #[error("{path} is not a snapshot of this format; was it written by a newer release?")]
+    #[error("{path} is not a snapshot of this format; was it written by an older or newer release?")]
     UnknownFormat { path: PathBuf },
     #[error("{path} is damaged: {what}")]
     Corrupt { path: PathBuf, what: &'static str },

@@ -18,7 +18,7 @@ use crate::{
     stock::{ConfirmedCursor, LogTime},
 };
 
-type Answer = Result<Response, Response>;
+pub(super) type Answer = Result<Response, Response>;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -46,12 +46,12 @@ pub(super) struct ReservationsQuery {
     cursor: Option<String>,
 }
 
-fn invalid(name: &str, reason: &str) -> Response {
+pub(super) fn invalid(name: &str, reason: &str) -> Response {
     let problem = Problem::new(ProblemType::InvalidRequest).detail(format!("{name}: {reason}"));
     ProblemResponse(problem.invalid_param(name, reason)).into_response()
 }
 
-fn page_limit(limit: Option<u32>) -> Result<usize, Response> {
+pub(super) fn page_limit(limit: Option<u32>) -> Result<usize, Response> {
     match limit.unwrap_or(DEFAULT_PAGE_LIMIT) {
         limit @ 1..=MAX_PAGE_LIMIT => Ok(limit as usize),
         _ => Err(invalid("limit", "between 1 and 200")),
@@ -59,8 +59,22 @@ fn page_limit(limit: Option<u32>) -> Result<usize, Response> {
 }
 
 impl Api {
-    async fn linearize(&self) -> Result<(), Response> {
+    pub(super) async fn linearize(&self) -> Result<(), Response> {
         self.reads.wait().await.map_err(|failed| error::round_error(failed, &self.consensus.view()))
+    }
+
+    /// The time as of which this node's own state is the newest.
+    ///
+    /// # Errors
+    /// It is longer ago than asked for.
+    pub(super) fn local(&self, max_staleness_ms: Option<u64>) -> Result<LogTime, Response> {
+        let (now, as_of) = (clock::now(), self.consensus.as_of(clock::now()));
+        let age_ms = now.0.saturating_sub(as_of.0);
+        if max_staleness_ms.is_some_and(|most| age_ms > most) {
+            let problem = Problem::new(ProblemType::TooStale).detail(format!("this node's state is {age_ms} ms old"));
+            return Err(ProblemResponse(problem).into_response());
+        }
+        Ok(as_of)
     }
 }
 
@@ -74,15 +88,7 @@ pub(super) async fn stock(
     let sku = Sku::parse(&sku).map_err(|reason| invalid("sku", &reason.to_string()))?;
     match query.consistency {
         Consistency::Linearizable => linearizable_stock(&api, &sku).await,
-        Consistency::Local => {
-            let (now, as_of) = (clock::now(), api.consensus.as_of(clock::now()));
-            let age_ms = now.0.saturating_sub(as_of.0);
-            if query.max_staleness_ms.is_some_and(|most| age_ms > most) {
-                let problem = Problem::new(ProblemType::TooStale).detail(format!("this node's state is {age_ms} ms old"));
-                return Err(ProblemResponse(problem).into_response());
-            }
-            applied_stock(&api, &sku, as_of)
-        }
+        Consistency::Local => applied_stock(&api, &sku, api.local(query.max_staleness_ms)?),
     }
 }
 

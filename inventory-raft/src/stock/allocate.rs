@@ -7,7 +7,8 @@ use storefront_types::{LocationId, Sku};
 use super::{
     command::Line,
     levels::SkuStock,
-    outcome::{Code, Outcome, OutcomeLine},
+    movement::Answer,
+    outcome::{Code, OutcomeLine},
     reservation::{Allocated, ReservedLine},
     state::Inventory,
     table::Slot,
@@ -15,7 +16,7 @@ use super::{
 
 impl Inventory {
     /// Finds units for every line, merged by SKU in order of first mention, or the refusal that names each line that fails.
-    pub(super) fn allocate(&self, lines: &[Line]) -> Result<(Vec<ReservedLine>, Vec<Slot>), Outcome> {
+    pub(super) fn allocate(&self, lines: &[Line]) -> Result<(Vec<ReservedLine>, Vec<Slot>), Answer> {
         let (mut taken, mut slots) = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
         let mut refused: Vec<(Code, OutcomeLine)> = Vec::new();
         for line in lines {
@@ -50,7 +51,7 @@ impl Inventory {
             None => Ok((taken, slots)),
             Some(code) => {
                 let named = refused.into_iter().filter(|(refusal, _)| *refusal == code).map(|(_, line)| line);
-                Err(Outcome::with_lines(code, named.collect()))
+                Err(Answer::Refused { code, lines: named.collect() })
             }
         }
     }

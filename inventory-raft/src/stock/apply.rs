@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::{
     command::{Command, Line, LogTime},
     levels::{Level, SkuStock, share},
-    outcome::{Code, Outcome, OutcomeLine},
+    movement::{Answer, Made, StockMove},
+    outcome::{Code, Outcome},
     reservation::{Change, Reservation, ReservedLine, State},
     state::{Inventory, MAX_EXPIRE_PER_COMMAND, MAX_ON_HAND, REMEMBER_MS},
     table::Slot,
@@ -64,7 +65,7 @@ impl Inventory {
 
     /// The first answer to this id, if it was decided before or cannot be decided any more.
     fn decided(&self, id: Uuid, print: [u8; 16]) -> Option<Outcome> {
-        let known = self.remembered.get(&id).map(|known| (known.fingerprint, known.outcome.clone()));
+        let known = self.remembered.get(&id).map(|known| (known.fingerprint, known.answer.outcome()));
         let made = || self.reservations.get(&ReservationId::new(id)).map(|made| (made.fingerprint, made.first_outcome()));
         if let Some((first, outcome)) = known.or_else(made) {
             return Some(if first == print { outcome.replay() } else { Outcome::of(Code::ConflictingDuplicate) });
@@ -79,12 +80,12 @@ impl Inventory {
     }
 
     /// Runs a stock command unless its id was decided before, and remembers the outcome.
-    fn once(&mut self, id: Uuid, print: [u8; 16], run: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+    fn once(&mut self, id: Uuid, print: [u8; 16], run: impl FnOnce(&mut Self) -> Answer) -> Outcome {
         match self.decided(id, print) {
             Some(first) => first,
             None => {
-                let outcome = run(self);
-                self.remember(id, print, outcome)
+                let answer = run(self);
+                self.remember(id, print, answer)
             }
         }
     }
@@ -96,25 +97,26 @@ impl Inventory {
         stock.version += 1;
         let version = stock.version;
         self.touched.push(sku);
+        self.trails.changed(sku);
         version
     }
 
-    fn stock_outcome(&mut self, sku: &Sku, change: impl FnOnce(&mut SkuStock)) -> Outcome {
+    /// Changes a SKU's stock, which becomes known by it.
+    fn make(&mut self, sku: &Sku, what: StockMove, change: impl FnOnce(&mut SkuStock)) -> Answer {
         let slot = self.skus.find(sku).unwrap_or_else(|| self.skus.insert(sku.clone(), SkuStock::default()));
         let version = self.change(slot, change);
         let own = self.skus.entry(slot).map_or_else(|| sku.clone(), |(own, _)| own.clone());
-        let line = OutcomeLine { sku: own, version, allocations: Box::default(), shortage: None };
-        Outcome::with_lines(Code::Ok, vec![line])
+        Answer::Made(Made { sku: own, version, what })
     }
 
-    fn receive(&mut self, sku: &Sku, location: &LocationId, quantity: Quantity) -> Outcome {
+    fn receive(&mut self, sku: &Sku, location: &LocationId, quantity: Quantity) -> Answer {
         let units = u64::from(quantity.get());
         let on_hand = self.skus.get(sku).and_then(|stock| stock.at.get(location)).map_or(0, |level| level.on_hand);
         if on_hand + units > MAX_ON_HAND {
-            return Outcome::of(Code::Overflow);
+            return Answer::refused(Code::Overflow);
         }
         let location = share(&mut self.locations, location);
-        self.stock_outcome(sku, |stock| {
+        self.make(sku, StockMove::Received { at: location.clone(), units: quantity }, |stock| {
             stock.totals.received += units;
             stock.at.at_mut(&location).on_hand += units;
         })
@@ -122,65 +124,68 @@ impl Inventory {
 
     /// A count found more or less. What is promised to somebody is not taken off: it is recorded as short instead, and the
     /// outcome says how much of the change was made.
-    fn adjust(&mut self, sku: &Sku, location: &LocationId, delta: i64) -> Outcome {
-        let Some(stock) = self.skus.get(sku) else { return Outcome::of(Code::UnknownSku) };
-        let Some(level) = stock.at.get(location) else { return Outcome::of(Code::UnknownLocation) };
-        self.change_on_hand(sku, location, level, delta)
+    fn adjust(&mut self, sku: &Sku, location: &LocationId, delta: i64) -> Answer {
+        let Some(stock) = self.skus.get(sku) else { return Answer::refused(Code::UnknownSku) };
+        let Some(level) = stock.at.get(location) else { return Answer::refused(Code::UnknownLocation) };
+        let at = &share(&mut self.locations, location);
+        self.change_on_hand(sku, at, level, delta, |made| StockMove::Adjusted { at: at.clone(), wanted: delta, made })
     }
 
     /// Sets what lies at a location, if it is what the count was made against. An unknown SKU or location becomes known.
-    fn count(&mut self, sku: &Sku, location: &LocationId, expected: Option<u64>, on_hand: u64) -> Outcome {
+    fn count(&mut self, sku: &Sku, location: &LocationId, expected: Option<u64>, on_hand: u64) -> Answer {
         let known = self.skus.get(sku);
         let level = known.and_then(|stock| stock.at.get(location)).unwrap_or_default();
         if let Some(expected) = expected.filter(|expected| *expected != level.on_hand) {
             let version = known.map_or(0, |stock| stock.version);
-            let shortage = Some(Box::new((expected, level.on_hand)));
-            let line = OutcomeLine { sku: sku.clone(), version, allocations: Box::default(), shortage };
-            return Outcome::with_lines(Code::StaleCount, vec![line]);
+            return Answer::refused_for(Code::StaleCount, sku.clone(), version, (expected, level.on_hand));
         }
         let signed = |units: u64| i64::try_from(units).ok().filter(|_| units <= MAX_ON_HAND);
-        let (Some(counted), Some(before)) = (signed(on_hand), signed(level.on_hand)) else { return Outcome::of(Code::Overflow) };
-        let location = share(&mut self.locations, location);
-        self.change_on_hand(sku, &location, level, counted - before)
+        let (Some(counted), Some(before)) = (signed(on_hand), signed(level.on_hand)) else {
+            return Answer::refused(Code::Overflow);
+        };
+        let (at, wanted) = (&share(&mut self.locations, location), counted - before);
+        self.change_on_hand(sku, at, level, wanted, |made| StockMove::Counted { at: at.clone(), wanted, made })
     }
 
-    fn change_on_hand(&mut self, sku: &Sku, location: &LocationId, level: Level, delta: i64) -> Outcome {
+    /// `what` gives the record of the change from the units that it really made.
+    fn change_on_hand(
+        &mut self,
+        sku: &Sku,
+        at: &LocationId,
+        level: Level,
+        delta: i64,
+        what: impl FnOnce(i64) -> StockMove,
+    ) -> Answer {
         let wanted = delta.unsigned_abs();
         if delta > 0 && level.on_hand + wanted > MAX_ON_HAND {
-            return Outcome::of(Code::Overflow);
+            return Answer::refused(Code::Overflow);
         }
-        let made = if delta < 0 { wanted.min(level.available()) } else { wanted };
-        let mut outcome = self.stock_outcome(sku, |stock| {
-            let signed = i64::try_from(made).unwrap_or(i64::MAX);
-            stock.totals.adjusted += if delta < 0 { -signed } else { signed };
-            stock.totals.short = stock.totals.short.saturating_add(wanted - made);
-            let level = stock.at.at_mut(location);
-            level.on_hand = if delta < 0 { level.on_hand - made } else { level.on_hand + made };
-        });
-        if made < wanted {
-            for line in &mut outcome.lines {
-                line.shortage = Some(Box::new((wanted, made)));
-            }
-        }
-        outcome
+        let units = if delta < 0 { wanted.min(level.available()) } else { wanted };
+        let signed = i64::try_from(units).unwrap_or(i64::MAX);
+        let made = if delta < 0 { -signed } else { signed };
+        self.make(sku, what(made), |stock| {
+            stock.totals.adjusted += made;
+            stock.totals.short = stock.totals.short.saturating_add(wanted - units);
+            let level = stock.at.at_mut(at);
+            level.on_hand = if delta < 0 { level.on_hand - units } else { level.on_hand + units };
+        })
     }
 
-    fn move_units(&mut self, sku: &Sku, from: &LocationId, to: &LocationId, quantity: Quantity) -> Outcome {
+    fn move_units(&mut self, sku: &Sku, from: &LocationId, to: &LocationId, quantity: Quantity) -> Answer {
         let units = u64::from(quantity.get());
-        let Some(stock) = self.skus.get(sku) else { return Outcome::of(Code::UnknownSku) };
-        let Some(source) = stock.at.get(from) else { return Outcome::of(Code::UnknownLocation) };
+        let Some(stock) = self.skus.get(sku) else { return Answer::refused(Code::UnknownSku) };
+        let Some(source) = stock.at.get(from) else { return Answer::refused(Code::UnknownLocation) };
         if source.available() < units {
-            let shortage = Some(Box::new((units, source.available())));
-            let line = OutcomeLine { sku: sku.clone(), version: stock.version, allocations: Box::default(), shortage };
-            return Outcome::with_lines(Code::InsufficientStock, vec![line]);
+            let numbers = (units, source.available());
+            return Answer::refused_for(Code::InsufficientStock, sku.clone(), stock.version, numbers);
         }
         if stock.at.get(to).map_or(0, |level| level.on_hand) + units > MAX_ON_HAND {
-            return Outcome::of(Code::Overflow);
+            return Answer::refused(Code::Overflow);
         }
-        let to = &share(&mut self.locations, to);
-        self.stock_outcome(sku, |stock| {
-            stock.at.at_mut(from).on_hand -= units;
-            stock.at.at_mut(to).on_hand += units;
+        let (from, to) = (share(&mut self.locations, from), share(&mut self.locations, to));
+        self.make(sku, StockMove::Moved { from: from.clone(), to: to.clone(), units: quantity }, |stock| {
+            stock.at.at_mut(&from).on_hand -= units;
+            stock.at.at_mut(&to).on_hand += units;
         })
     }
 

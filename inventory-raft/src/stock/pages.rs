@@ -89,8 +89,8 @@ impl Inventory {
             remembered: table(pages, Kind::Remembered)?,
             ..Self::default()
         };
-        state.share_names();
-        state.rebuild();
+        let trails = state.share_names();
+        state.rebuild(trails);
         Ok(state)
     }
 }

@@ -8,9 +8,11 @@ use uuid::Uuid;
 use super::{
     LogTime,
     levels::SkuStock,
+    names::{NameIndex, Names},
     reservation::Reservation,
     state::{Inventory, Remembered},
     table::{FrozenPages, entries},
+    trail::{Record, TrailBuilder},
 };
 use crate::store::{codec, keys};
 
@@ -100,28 +102,43 @@ impl RecordHasher {
     }
 }
 
-/// Builds a ledger from records in any order.
+/// Builds a ledger from records in the order in which [`Frozen::each_record`] gives them: SKUs before what names them.
 #[derive(Default)]
-pub struct RecordLoader(Inventory);
+pub struct RecordLoader {
+    state: Inventory,
+    trails: TrailBuilder,
+    /// Made when the SKUs are there.
+    index: Option<NameIndex>,
+}
 
 impl RecordLoader {
     pub fn load(&mut self, key: &[u8], value: &[u8]) -> Result<(), RecordError> {
-        let (state, malformed) = (&mut self.0, |source| RecordError::Malformed { key: key.to_vec(), source });
+        let Self { state: Inventory { clock, skus, locations, reservations, remembered, .. }, trails, index } = self;
+        let malformed = |source| RecordError::Malformed { key: key.to_vec(), source };
         match keys::kind(key) {
-            Some(keys::Kind::Clock) => state.clock = codec::decode(value).map_err(malformed)?,
+            Some(keys::Kind::Clock) => *clock = codec::decode(value).map_err(malformed)?,
             Some(keys::Kind::Sku) => {
                 let (sku, mut stock): (Sku, SkuStock) = codec::decode(value).map_err(malformed)?;
-                stock.at.share(&mut state.locations);
-                state.skus.insert(sku, stock);
+                stock.at.share(locations);
+                skus.insert(sku, stock);
             }
             Some(keys::Kind::Reservation) => {
-                let (id, mut found): (ReservationId, Reservation) = codec::decode(value).map_err(malformed)?;
-                state.own_names(&mut found);
-                state.reservations.insert(id, found);
+                let (id, found): (ReservationId, Reservation) = codec::decode(value).map_err(malformed)?;
+                let at = reservations.insert(id, found);
+                let tell = |sku, newer| trails.add(sku, newer, Record::Reservation(at));
+                let names = Names { skus, locations, index: index.get_or_insert_with(|| NameIndex::of(skus)) };
+                if let Some(found) = reservations.entry_mut(at) {
+                    names.share_reservation(found, tell);
+                }
             }
             Some(keys::Kind::Remembered) => {
-                let (id, known) = codec::decode(value).map_err(malformed)?;
-                state.remembered.insert(id, known);
+                let (id, known): (Uuid, Remembered) = codec::decode(value).map_err(malformed)?;
+                let at = remembered.insert(id, known);
+                let tell = |sku, newer| trails.add(sku, newer, Record::Remembered(at));
+                let names = Names { skus, locations, index: index.get_or_insert_with(|| NameIndex::of(skus)) };
+                if let Some(known) = remembered.entry_mut(at) {
+                    names.share_answer(&mut known.answer, tell);
+                }
             }
             None => return Err(RecordError::UnknownKey(key.to_vec())),
         }
@@ -129,8 +146,9 @@ impl RecordLoader {
     }
 
     /// The ledger that has these records.
-    pub fn finish(mut self) -> Inventory {
-        self.0.rebuild();
-        self.0
+    pub fn finish(self) -> Inventory {
+        let Self { mut state, trails, .. } = self;
+        state.rebuild(trails);
+        state
     }
 }

@@ -10,9 +10,12 @@ use super::{
     command::{Command, LogTime},
     due::Due,
     levels::SkuStock,
+    movement::Answer,
+    names::{NameIndex, Names},
     outcome::Outcome,
     reservation::{Reservation, State},
     table::{Slot, Table},
+    trail::{Record, TrailBuilder, Trails},
 };
 
 /// How long an outcome is remembered after it was settled: 48 h of log time, longer than any client retries.
@@ -32,7 +35,7 @@ pub const MAX_ON_HAND: u64 = 1_000_000_000_000_000;
 pub(crate) struct Remembered {
     pub(crate) fingerprint: [u8; 16],
     pub(crate) at: LogTime,
-    pub(crate) outcome: Outcome,
+    pub(crate) answer: Answer,
 }
 
 /// The ledger. Every collection is ordered, so that nothing depends on hash order.
@@ -51,6 +54,8 @@ pub struct Inventory {
     pub(crate) forgettable: Due,
     /// SKUs whose stock changed since they were last taken.
     pub(crate) touched: Vec<Slot>,
+    /// The way from a SKU to the records that tell of its changes.
+    pub(crate) trails: Trails,
 }
 
 impl Inventory {
@@ -87,22 +92,27 @@ impl Inventory {
     fn forget(&mut self) {
         for _ in 0..FORGET_PER_ENTRY {
             let Some(id) = self.forgettable.next(self.clock) else { return };
-            if self.remembered.remove(&id).is_none() {
-                self.reservations.remove(&ReservationId::new(id));
+            if let Some(known) = self.remembered.remove(&id) {
+                self.forget_answer(&known.answer);
+            } else if let Some(found) = self.reservations.remove(&ReservationId::new(id)) {
+                self.forget_reservation(&found);
             }
         }
     }
 
-    pub(crate) fn remember(&mut self, id: Uuid, fingerprint: [u8; 16], outcome: Outcome) -> Outcome {
+    pub(crate) fn remember(&mut self, id: Uuid, fingerprint: [u8; 16], answer: Answer) -> Outcome {
         self.forgettable.add(self.clock.plus_ms(REMEMBER_MS), id);
-        self.remembered.insert(id, Remembered { fingerprint, at: self.clock, outcome: outcome.clone() });
+        let outcome = answer.outcome();
+        let slot = self.remembered.insert(id, Remembered { fingerprint, at: self.clock, answer });
+        self.trails.told_by(Record::Remembered(slot));
         outcome
     }
 
     /// Makes a new reservation known.
     pub(crate) fn admit(&mut self, id: ReservationId, reservation: Reservation) {
         self.index(id, &reservation);
-        self.reservations.insert(id, reservation);
+        let slot = self.reservations.insert(id, reservation);
+        self.trails.told_by(Record::Reservation(slot));
     }
 
     /// Puts a reservation into the indexes that its state calls for.
@@ -128,29 +138,23 @@ impl Inventory {
         };
     }
 
-    /// The ledger's own copies of the names in a reservation, so that a million of them share one text for each.
-    pub(crate) fn own_names(&self, reservation: &mut Reservation) {
-        for line in &mut reservation.lines {
-            if let Some((own, stock)) = self.skus.find(&line.sku).and_then(|slot| self.skus.entry(slot)) {
-                line.sku = own.clone();
-                for part in &mut line.allocations {
-                    let at = stock.at.iter().find(|(location, _)| *location == part.location);
-                    part.location = at.map_or_else(|| part.location.clone(), |(own, _)| own.clone());
-                }
-            }
+    /// Puts the ledger's own copies of names into all that was loaded, and gives what is told of its SKUs' movements.
+    pub(crate) fn share_names(&mut self) -> TrailBuilder {
+        let Self { skus, locations, reservations, remembered, .. } = self;
+        skus.placed_mut().for_each(|(_, stock)| stock.at.share(locations));
+        let (index, mut trails) = (NameIndex::of(skus), TrailBuilder::default());
+        let names = Names { skus, locations, index: &index };
+        for (at, found) in reservations.placed_mut() {
+            names.share_reservation(found, |sku, newer| trails.add(sku, newer, Record::Reservation(at)));
         }
-    }
-
-    /// As [`Self::own_names`], for all.
-    pub(crate) fn share_names(&mut self) {
-        self.skus.values_mut().for_each(|stock| stock.at.share(&mut self.locations));
-        let mut reservations = std::mem::take(&mut self.reservations);
-        reservations.values_mut().for_each(|found| self.own_names(found));
-        self.reservations = reservations;
+        for (at, known) in remembered.placed_mut() {
+            names.share_answer(&mut known.answer, |sku, newer| trails.add(sku, newer, Record::Remembered(at)));
+        }
+        trails
     }
 
     /// Builds what is not written down from what is, after the tables were loaded.
-    pub(crate) fn rebuild(&mut self) {
+    pub(crate) fn rebuild(&mut self, trails: TrailBuilder) {
         let settled = self.reservations.after(None).filter(|(_, found)| found.is_settled());
         let settled = settled.map(|(id, found)| (found.settled_at().plus_ms(REMEMBER_MS), id.uuid()));
         let known = self.remembered.after(None).map(|(id, known)| (known.at.plus_ms(REMEMBER_MS), *id));
@@ -160,5 +164,6 @@ impl Inventory {
         self.expiring = of(State::Reserved).map(|(id, found)| (found.expires_at, *id)).collect();
         let confirmed = of(State::Confirmed).map(|(id, found)| (found.confirmed_at().unwrap_or_default(), *id));
         self.unacknowledged = confirmed.collect();
+        self.trails = trails.build();
     }
 }

@@ -40,6 +40,18 @@ impl<K, V> Default for Table<K, V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot(u32);
 
+impl Slot {
+    /// Below 2^32, and dense: usable as an index.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The slot of a number that [`Self::number`] gave.
+    pub(crate) fn of(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 /// Page and place in it. Slots are counted in `u32`: 4 x 10^9 entries are more than fit into any node's memory.
 fn place(slot: u32) -> (usize, usize) {
     (slot as usize / PAGE_SLOTS, slot as usize % PAGE_SLOTS)
@@ -109,6 +121,7 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         first
     }
 
+    /// Takes an entry out. The next one that is put in takes its slot.
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let slot = self.slots.remove(key)?;
         let (page, at) = place(slot);
@@ -117,9 +130,21 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         Some(value)
     }
 
-    /// Every value for writing, in no order that means anything; nothing is marked as changed.
-    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.pages.iter_mut().flat_map(|page| Arc::make_mut(page).iter_mut().flatten()).map(|(_, value)| value)
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Every entry with its slot, in no order that means anything.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (Slot, &(K, V))> {
+        let places = (0_u32..).zip(self.pages.iter().flat_map(|page| page.iter()));
+        places.filter_map(|(slot, place)| Some((Slot(slot), place.as_ref()?)))
+    }
+
+    /// Every value for writing, with its slot, in no order that means anything; nothing is marked as changed.
+    pub(crate) fn placed_mut(&mut self) -> impl Iterator<Item = (Slot, &mut V)> {
+        let places = (0_u32..).zip(self.pages.iter_mut().flat_map(|page| Arc::make_mut(page).iter_mut()));
+        places.filter_map(|(slot, place)| place.as_mut().map(|(_, value)| (Slot(slot), value)))
     }
 
     /// Entries after `after` in order of key.

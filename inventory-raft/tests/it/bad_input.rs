@@ -87,9 +87,12 @@ async fn a_directory_of_somebody_else_is_refused_by_name() {
     assert!(start("1", "other").contains("belongs to node 1 of cluster \"test\""));
     let identity = data.join("identity.json");
     let before = std::fs::read_to_string(&identity).unwrap();
-    let newer = before.replace("\"format_version\": 2", "\"format_version\": 99");
-    std::fs::write(&identity, newer).unwrap();
-    assert!(start("1", "test").contains("run a newer release"));
+    for (version, said) in [(99, "run a newer release"), (1, "has the older format 1")] {
+        let mut other: Value = serde_json::from_str(&before).unwrap();
+        other["format_version"] = version.into();
+        std::fs::write(&identity, other.to_string()).unwrap();
+        assert!(start("1", "test").contains(said));
+    }
     // Nothing was lost by the attempts: with its own identity the node comes back.
     std::fs::write(&identity, before).unwrap();
     cluster.start_node(0);

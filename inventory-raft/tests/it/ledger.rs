@@ -9,24 +9,24 @@ use proptest::prelude::*;
 use storefront_types::{CommandId, LocationId, Quantity, ReservationId, Sku};
 use uuid::Uuid;
 
-fn sku(n: u8) -> Sku {
+pub(super) fn sku(n: u8) -> Sku {
     Sku::parse(&format!("sku-{n}")).unwrap()
 }
 
-fn location(n: u8) -> LocationId {
+pub(super) fn location(n: u8) -> LocationId {
     format!("l-{n}").parse().unwrap()
 }
 
 /// A UUIDv8: it has no age, so retries of any distance are looked up.
-fn id(n: u8) -> Uuid {
+pub(super) fn id(n: u8) -> Uuid {
     Uuid::new_v8([n; 16])
 }
 
-fn reservation(n: u8) -> ReservationId {
+pub(super) fn reservation(n: u8) -> ReservationId {
     ReservationId::new(id(n))
 }
 
-fn line(of: u8, units: u32, locations: &[u8], may_split: bool) -> Line {
+pub(super) fn line(of: u8, units: u32, locations: &[u8], may_split: bool) -> Line {
     let locations = locations.iter().copied().map(location).collect();
     Line { sku: sku(of), quantity: Quantity::new(units).unwrap(), locations, may_split }
 }
@@ -63,7 +63,7 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 /// Steps of the clock, now and then past the window in which outcomes are remembered.
-fn entries() -> impl Strategy<Value = Vec<(LogTime, Vec<Command>)>> {
+pub(super) fn entries() -> impl Strategy<Value = Vec<(LogTime, Vec<Command>)>> {
     let step = prop_oneof![20 => 0u64..20, 1 => Just(REMEMBER_MS)];
     let entry = (step, prop::collection::vec(command(), 1..4));
     prop::collection::vec(entry, 1..60).prop_map(|steps| {
@@ -286,7 +286,7 @@ impl Model {
     }
 }
 
-fn write_down(disk: &mut BTreeMap<Vec<u8>, Vec<u8>>, changes: &ChangedPages) {
+pub(super) fn write_down(disk: &mut BTreeMap<Vec<u8>, Vec<u8>>, changes: &ChangedPages) {
     disk.extend(changes.encode());
 }
 

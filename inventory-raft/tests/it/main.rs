@@ -8,6 +8,8 @@ mod durability;
 mod failover;
 mod golden;
 mod ledger;
+mod ledger_pages;
+mod movements;
 mod openapi;
 mod tidy;
 mod watch;

@@ -219,6 +219,41 @@ async fn stock_reservations_and_changes_can_be_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_shows_what_moved_the_stock_and_goes_with_a_snapshot_to_another_cluster() {
+    let cluster = started("ledger", 1, 1, &[]);
+    let client = InventoryClient::new(cluster.addresses());
+    receive(&client, 500).await;
+    for _ in 0..230 {
+        assert!(buy(&client).await);
+    }
+    // More than a page.
+    let all = cluster.ask(&["ledger", "cup", "--last", "1000"]);
+    let kinds: Vec<&str> = all["movements"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!((kinds.len(), kinds[0]), (231, "received"));
+    assert!(kinds[1..].iter().all(|kind| *kind == "purchased"));
+    assert_eq!((&all["opening"]["version"], &all["closing"]["locations"][0]["on_hand"]), (&Value::from(0), &Value::from(270)));
+    let sold = cluster.ask(&["reservations", "--limit", "1"]);
+    assert_eq!(all["movements"][1]["id"], sold[0]["id"], "the oldest sale is the first");
+    let newest = cluster.ask(&["ledger", "cup", "--last", "3"]);
+    assert_eq!(newest["opening"]["locations"][0]["on_hand"], 273);
+    assert_eq!(newest["movements"].as_array().unwrap()[..], all["movements"].as_array().unwrap()[228..]);
+    let table = cluster.table(&["ledger", "cup", "--last", "1"]);
+    assert!(["opening", "271", "purchased", "-1", "closing", "270"].iter().all(|word| table.contains(word)), "{table}");
+    cluster.refused(1, "ever came in", &["ledger", "nothing"]);
+    cluster.refused(1, "must not contain", &["ledger", "a/b"]);
+
+    let file = cluster.folder.path().join("saved.snapshot");
+    cluster.ask(&["snapshot", "save", text(&file)]);
+    let mut new = Cluster::new("ledger-2", 1, &[]);
+    let (peers, data) = (new.peers(1), new.data(1));
+    let into = ["--data-dir", text(&data), "--cluster-id", "ledger-2", "--node-id", "1", "--peers", &peers];
+    assert!(new.ctl(&[&["snapshot", "restore", text(&file)], &into[..]].concat()).status.success());
+    new.start(1, 0);
+    new.insist(&["status"]);
+    assert_eq!(new.ask(&["ledger", "cup", "--last", "1000"]), all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_inventory_sheet_is_tried_taken_and_taken_only_once() {
     let cluster = started("sheet", 1, 1, &[]);
     let client = InventoryClient::new(cluster.addresses());

@@ -92,9 +92,20 @@ impl Cluster {
 
     /// Runs the command line against these nodes.
     pub(crate) fn ctl(&self, arguments: &[&str]) -> Output {
+        self.ctl_with("json", arguments)
+    }
+
+    fn ctl_with(&self, output: &str, arguments: &[&str]) -> Output {
         let endpoints: Vec<&str> = self.nodes.iter().map(|node| node.client.as_str()).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_inventoryctl"));
-        command.args(["--output", "json", "--endpoints", &endpoints.join(",")]).args(arguments).output().unwrap()
+        command.args(["--output", output, "--endpoints", &endpoints.join(",")]).args(arguments).output().unwrap()
+    }
+
+    /// Runs it and gives what a person sees; it must go well.
+    pub(crate) fn table(&self, arguments: &[&str]) -> String {
+        let output = self.ctl_with("table", arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Runs it and reads its JSON; it must go well.
