@@ -16,10 +16,10 @@ mod request_metrics;
 mod shutdown;
 
 pub use admin::install_metrics;
-pub use connections::{HttpService, routed, serve_connections};
+pub use connections::{Door, HttpService, routed, serve_connections};
 pub use context::{Context, background_context, context_of, in_current_context, observed, with_request_context};
 pub use json::{MAX_JSON_BODY_BYTES, StrictJson, is_json, parse_json};
-pub use listen::{ListenArgs, Listeners, serve};
+pub use listen::{ListenArgs, Listeners, serve, serve_behind};
 pub use logging::init_logging;
 pub use problem::ProblemResponse;
 pub use query::StrictQuery;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Readiness, admin,
-    connections::{HttpService, routed, serve_connections},
+    connections::{Door, HttpService, routed, serve_connections},
     install_metrics,
 };
 
@@ -67,13 +67,25 @@ pub async fn serve(
     readiness: Readiness,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    serve_behind(Door::Open, listeners, app, readiness, shutdown).await
+}
+
+/// The same, with somebody at the door of the service. The admin port is for probes, which have no certificates.
+pub async fn serve_behind(
+    door: Door,
+    listeners: Listeners,
+    app: impl HttpService,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     install_metrics();
     let (http, admin) = (listeners.http_addr()?, listeners.admin_addr()?);
     let admin_done = CancellationToken::new();
+    let admin_app = routed(admin::router(readiness));
     let admin_server =
-        tokio::spawn(serve_connections(listeners.admin, routed(admin::router(readiness)), admin_done.clone().cancelled_owned()));
+        tokio::spawn(serve_connections(listeners.admin, Door::Open, admin_app, admin_done.clone().cancelled_owned()));
     tracing::info!(%http, %admin, "listening");
-    let server = serve_connections(listeners.http, app, shutdown.clone().cancelled_owned());
+    let server = serve_connections(listeners.http, door, app, shutdown.clone().cancelled_owned());
     let drained = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_LIMIT).await;

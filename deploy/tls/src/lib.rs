@@ -1,0 +1,23 @@
+//! Mutual TLS for the inventory: who somebody is, certificates from files that are looked at again, and connections both ways.
+//!
+//! Owns: names in certificates, whom a port or a caller takes, reloading, what is said and counted when somebody is refused.
+//! Must not: know HTTP beyond the connector of a client, or fall back to plaintext.
+
+mod accept;
+mod args;
+mod client;
+mod connect;
+mod files;
+mod identity;
+mod name;
+mod refusal;
+mod verify;
+
+pub use accept::{Accepted, Acceptor};
+pub use args::{Given, InventoryTlsArgs};
+pub use client::{Failed, HttpClient};
+pub use connect::{Connector, Stream};
+pub use files::{TlsError, TlsPaths};
+pub use identity::Tls;
+pub use name::{NameError, PeerName, Role};
+pub use verify::Wanted;
