@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use storefront_service::ListenArgs;
+use storefront_tls::InventoryTlsArgs;
 use storefront_types::Currency;
 
 /// Products: serve them, import merchants' exports, generate a catalog of any size.
@@ -38,6 +39,8 @@ pub struct ServeArgs {
     /// host:port of the inventory nodes, separated by commas; without any, products show no stock
     #[arg(long, env = "INVENTORY", value_delimiter = ',')]
     pub inventory: Vec<String>,
+    #[command(flatten)]
+    pub inventory_tls: InventoryTlsArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

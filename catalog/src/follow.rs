@@ -88,12 +88,8 @@ async fn products(catalog: &Catalog, pool: &PgPool, readiness: &Readiness) -> an
     }
 }
 
-/// Follows the inventory's stock for ever; without nodes there is nothing to follow.
-pub(crate) async fn follow_stock(catalog: Catalog, nodes: Vec<String>) {
-    if nodes.is_empty() {
-        return;
-    }
-    let client = InventoryClient::new(nodes);
+/// Follows the inventory's stock for ever.
+pub(crate) async fn follow_stock(catalog: Catalog, client: InventoryClient) {
     loop {
         if let Err(error) = stock(&catalog, &client).await {
             tracing::info!(%error, "the inventory's stream ended; shown stock says how old it is");

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
+use inventory_api::InventoryClient;
 use storefront_service::{Listeners, Readiness, routed, with_request_context};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -23,14 +24,19 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
         agreed: Arc::new(RwLock::new(OffsetDateTime::UNIX_EPOCH)),
         stopping: shutdown.clone(),
     };
+    // Without nodes there is no stock to follow, and no certificate is needed.
+    let inventory = match args.inventory {
+        none if none.is_empty() => None,
+        nodes => Some(InventoryClient::new(nodes).with_tls(args.inventory_tls.open()?.as_ref())),
+    };
     let pool = database::pool(&args.database_url)?;
     let readiness = Readiness::new(&["products"]);
     let products = tokio::spawn(follow::follow_products(catalog.clone(), pool, readiness.clone()));
-    let stock = tokio::spawn(follow::follow_stock(catalog.clone(), args.inventory));
+    let stock = inventory.map(|inventory| tokio::spawn(follow::follow_stock(catalog.clone(), inventory)));
     let app = with_request_context(product::router(catalog));
     let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
     products.abort();
-    stock.abort();
+    stock.iter().for_each(tokio::task::JoinHandle::abort);
     served
 }
 

@@ -7,9 +7,10 @@ use std::{
 };
 
 use anyhow::Context;
-use deploy_api::{ProcessKind, Topology};
+use deploy_api::{ProcessKind, TlsFiles, Topology};
 use inventory_api::{Consistency, InventoryClient, Reservation, ReservationState};
 use sqlx::{Connection, PgConnection, Row};
+use storefront_tls::{Tls, TlsPaths};
 use storefront_types::{CallContext, Sku};
 use uuid::Uuid;
 
@@ -28,9 +29,21 @@ pub fn topology_file(name: &str) -> PathBuf {
     target.join("deploy").join(name).join("topology.json")
 }
 
+/// A client of the topology's inventory, with the certificates that the topology names.
+pub fn inventory(topology: &Topology) -> anyhow::Result<InventoryClient> {
+    let files = topology.inventory_tls.clone();
+    let tls = files.map(|TlsFiles { ca, cert, key }| Tls::open(TlsPaths { ca, cert, key })).transpose()?;
+    Ok(InventoryClient::new(topology.http_of(ProcessKind::Inventory)).with_tls(tls.as_ref()))
+}
+
 /// The books of both stores. Orders that are accepted and not yet recorded are counted as such.
 pub async fn read(topology: &Topology) -> anyhow::Result<Books> {
-    let client = InventoryClient::new(topology.http_of(ProcessKind::Inventory)).with_deadline(DEADLINE);
+    read_with(inventory(topology)?, topology).await
+}
+
+/// The same with another client of the inventory.
+pub async fn read_with(client: InventoryClient, topology: &Topology) -> anyhow::Result<Books> {
+    let client = client.with_deadline(DEADLINE);
     let context = CallContext::background(Uuid::new_v4());
     let mut books = Books::default();
     let mut cursor = None;

@@ -2,8 +2,11 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use chaos::audit;
 use clap::{Parser, Subcommand};
-use deploy_api::Topology;
+use deploy_api::{ProcessKind, Topology};
+use inventory_api::InventoryClient;
+use storefront_tls::InventoryTlsArgs;
 
 /// Prove, from both stores, that nothing was oversold and no order was lost.
 #[derive(Parser)]
@@ -25,6 +28,9 @@ enum Command {
         /// Its topology.json, if it lies elsewhere
         #[arg(long)]
         topology: Option<PathBuf>,
+        /// Without any of these, what the topology says
+        #[command(flatten)]
+        inventory_tls: InventoryTlsArgs,
         #[arg(long)]
         output: Option<String>,
     },
@@ -32,9 +38,13 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Command::Audit { name, topology, output } = Cli::parse().command;
-    let file = topology.unwrap_or_else(|| chaos::audit::topology_file(&name));
-    let books = chaos::audit::read(&Topology::read(&file)?).await?;
+    let Command::Audit { name, topology, inventory_tls, output } = Cli::parse().command;
+    let topology = Topology::read(&topology.unwrap_or_else(|| audit::topology_file(&name)))?;
+    let client = match inventory_tls.is_given() {
+        true => InventoryClient::new(topology.http_of(ProcessKind::Inventory)).with_tls(inventory_tls.open()?.as_ref()),
+        false => audit::inventory(&topology)?,
+    };
+    let books = audit::read_with(client, &topology).await?;
     let differences = chaos::check::conservation(&books);
     match output.as_deref() {
         Some("json") => {

@@ -166,7 +166,7 @@ async fn scale_nodes(programs: &Programs, bench: &Bench<'_>) -> anyhow::Result<(
 fn storefront(programs: Programs, runtime: &tokio::runtime::Runtime, bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let place = Place::of(&format!("bench-{}", std::process::id()))?.with_any_ports();
     let file = place.topology_file();
-    let supervisor = Supervisor::start(place, &Spec::read(None)?, programs)?;
+    let supervisor = Supervisor::start(place, &Spec::read(None)?.in_plaintext(), programs)?;
     let measured = seed::seed(&supervisor, &[]).and_then(|()| runtime.block_on(scenario::run(&supervisor, bench)));
     supervisor.stop();
     if let Some(directory) = file.parent() {

@@ -98,6 +98,9 @@ pub(crate) struct Up {
     /// Product exports (Shopify CSV) to import first; without any, a demo catalog
     #[arg(long, num_args = 1..)]
     seed_catalog: Vec<PathBuf>,
+    /// Let the inventory speak plaintext; without it, mutual TLS with certificates made below the data directory
+    #[arg(long)]
+    plaintext: bool,
     /// Build for speed
     #[arg(long)]
     release: bool,
@@ -143,12 +146,16 @@ fn foreground(up: &Up, people: bool) -> anyhow::Result<u8> {
     if let Some(data) = &up.data {
         place = place.with_data(data);
     }
-    let spec = Spec::read(up.topology.as_deref())?;
+    let mut spec = Spec::read(up.topology.as_deref())?;
+    if up.plaintext {
+        spec = spec.in_plaintext();
+    }
     let programs = build::services(up.release)?;
     let supervisor = Supervisor::start(place, &spec, programs)?;
     seed::seed(&supervisor, &up.seed_catalog)?;
     if people {
         show::print(&supervisor.topology(), Output::Table)?;
+        println!("\n{}", show::operator(&supervisor.topology()));
         println!("\nopen http://{}\n\nCtrl-C stops everything; the data stays.", supervisor.front_door());
     }
     supervisor.announce_ready()?;
@@ -162,6 +169,7 @@ fn detach(up: &Up) -> anyhow::Result<u8> {
     let place = Place::of(&up.at.name)?;
     let topology = supervisor::spawn_detached(&place, &std::env::args().skip(2).collect::<Vec<_>>())?;
     show::print(&topology, Output::Table)?;
+    println!("\n{}", show::operator(&topology));
     println!("\nopen http://{}\n\n`cargo deploy down` stops everything; the data stays.", show::front_door(&topology));
     Ok(0)
 }

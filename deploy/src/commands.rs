@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use deploy_api::ProcessKind;
 
 use crate::{
+    certificates::Certificates,
     plan::{Place, Ports},
     secrets::Secrets,
     topology::Spec,
@@ -37,6 +38,7 @@ struct Nodes<'a> {
     spec: &'a Spec,
     place: &'a Place,
     secrets: &'a Secrets,
+    certificates: &'a Certificates,
     key: PathBuf,
     postgres: u16,
     catalog: (u16, u16),
@@ -55,7 +57,13 @@ fn texts<const N: usize>(of: [&str; N]) -> Vec<String> {
     of.into_iter().map(str::to_owned).collect()
 }
 
-pub(crate) fn plan(place: &Place, spec: &Spec, secrets: &Secrets, key: PathBuf) -> anyhow::Result<Plan> {
+pub(crate) fn plan(
+    place: &Place,
+    spec: &Spec,
+    secrets: &Secrets,
+    certificates: &Certificates,
+    key: PathBuf,
+) -> anyhow::Result<Plan> {
     let mut ports = Ports::load(place)?;
     let names: Vec<&str> = spec.regions.iter().map(|region| region.name.as_str()).collect();
     let mut edges = Vec::new();
@@ -72,10 +80,10 @@ pub(crate) fn plan(place: &Place, spec: &Spec, secrets: &Secrets, key: PathBuf) 
     let catalog = (ports.take("catalog")?, ports.take("catalog-admin")?);
     let postgres = ports.take("postgres")?;
     ports.save()?;
-    let nodes = Nodes { spec, place, secrets, key, postgres, catalog, inventory, orders, edges, redis };
-    let mut services = vec![nodes.catalog()];
+    let nodes = Nodes { spec, place, secrets, certificates, key, postgres, catalog, inventory, orders, edges, redis };
+    let mut services = vec![nodes.catalog()?];
     for nth in 0..names.len() {
-        services.extend([nodes.inventory(nth), nodes.orders(nth), nodes.edge(nth)]);
+        services.extend([nodes.inventory(nth)?, nodes.orders(nth)?, nodes.edge(nth)?]);
     }
     Ok(Plan { services, postgres, redis: nodes.redis })
 }
@@ -122,7 +130,7 @@ impl Nodes<'_> {
         }
     }
 
-    fn inventory(&self, nth: usize) -> Service {
+    fn inventory(&self, nth: usize) -> anyhow::Result<Service> {
         let region = self.region(nth);
         let name = format!("inventory-{region}");
         let (client, raft, admin) = self.inventory[nth];
@@ -145,19 +153,21 @@ impl Nodes<'_> {
         service.arguments.extend(texts(["--data-dir", &data.to_string_lossy(), "--cluster-id", &self.place.name]));
         let (heartbeat, election) = (timing.heartbeat_ms.to_string(), timing.election_ms.to_string());
         service.arguments.extend(texts(["--heartbeat-ms", &heartbeat, "--election-ms", &election]));
-        Service { data_dir: Some(data), ..service }
+        service.arguments.extend(self.certificates.node(&service.name, nth + 1)?);
+        Ok(Service { data_dir: Some(data), ..service })
     }
 
-    fn catalog(&self) -> Service {
+    fn catalog(&self) -> anyhow::Result<Service> {
         let region = self.region(0);
         let mut service = self.service("catalog".to_owned(), ProcessKind::Catalog, region, "catalog", self.catalog);
         service.arguments.insert(0, "serve".to_owned());
         service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), false)]));
         service.environment.push(("DATABASE_URL", self.database_url("catalog", &self.secrets.catalog)));
-        service
+        service.arguments.extend(self.certificates.client(&service.name)?);
+        Ok(service)
     }
 
-    fn orders(&self, nth: usize) -> Service {
+    fn orders(&self, nth: usize) -> anyhow::Result<Service> {
         let region = self.region(nth);
         let mut service = self.service(format!("orders-{region}"), ProcessKind::Orders, region, "orders", self.orders[nth]);
         service.arguments.insert(0, "serve".to_owned());
@@ -169,15 +179,17 @@ impl Nodes<'_> {
         service.arguments.extend(texts(["--inventory", &inventory.join(","), "--catalog", &at(self.catalog.0)]));
         service.arguments.extend(texts(["--redis-url", &redis, "--internal-key-file", &self.key.to_string_lossy()]));
         service.environment.push(("DATABASE_URL", self.database_url("orders", &self.secrets.orders)));
-        service
+        service.arguments.extend(self.certificates.client(&service.name)?);
+        Ok(service)
     }
 
-    fn edge(&self, nth: usize) -> Service {
+    fn edge(&self, nth: usize) -> anyhow::Result<Service> {
         let region = self.region(nth);
         let mut service = self.service(format!("edge-{region}"), ProcessKind::Edge, region, "storefront-edge", self.edges[nth]);
         let orders: Vec<u16> = self.orders.iter().map(|(http, _)| *http).collect();
         service.arguments.extend(texts(["--catalog", &at(self.catalog.0), "--orders", &self.list(&orders, true)]));
         service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), true)]));
-        service
+        service.arguments.extend(self.certificates.client(&service.name)?);
+        Ok(service)
     }
 }

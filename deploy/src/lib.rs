@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod build;
+mod certificates;
 mod check;
 mod cli;
 mod commands;

@@ -8,9 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use deploy_api::ProcessKind;
 use indicatif::{ProgressBar, ProgressStyle};
-use inventory_api::{BatchRequest, CommandRequest, Consistency, InventoryClient, OutcomeCode, ReceiveRequest};
+use inventory_api::{BatchRequest, CommandRequest, Consistency, OutcomeCode, ReceiveRequest};
 use serde::Deserialize;
 use storefront_types::{CallContext, CommandId, LocationId, Quantity, Sku};
 use uuid::Uuid;
@@ -70,7 +69,7 @@ fn receive(supervisor: &Supervisor, stock: &Path, again: bool) -> anyhow::Result
     let progress = ProgressBar::new(lines.len() as u64);
     progress.set_style(ProgressStyle::with_template("{spinner} {msg:24} {pos}/{len} {bar:30}")?);
     progress.set_message("receiving stock");
-    let client = InventoryClient::new(supervisor.topology().http_of(ProcessKind::Inventory));
+    let client = chaos::audit::inventory(&supervisor.topology())?;
     let context = CallContext::background(Uuid::new_v4());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut commands = Vec::new();

@@ -25,3 +25,13 @@ pub(crate) fn print(topology: &Topology, output: Output) -> anyhow::Result<()> {
 pub(crate) fn front_door(topology: &Topology) -> String {
     topology.http_of(ProcessKind::Edge).into_iter().next().unwrap_or_default()
 }
+
+/// How to look after its inventory.
+pub(crate) fn operator(topology: &Topology) -> String {
+    let endpoints = topology.http_of(ProcessKind::Inventory).join(",");
+    let flags = match &topology.inventory_tls {
+        None => "--plaintext".to_owned(),
+        Some(of) => format!("--tls-ca {} --tls-cert {} --tls-key {}", of.ca.display(), of.cert.display(), of.key.display()),
+    };
+    format!("inventoryctl --endpoints {endpoints} {flags} status")
+}

@@ -16,11 +16,12 @@ use std::{
 
 use anyhow::{Context, bail};
 use backing_servers::{Postgres, ensure_installed};
-use deploy_api::{Process, ProcessKind, Topology};
+use deploy_api::{Process, ProcessKind, TlsFiles, Topology};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     build::Programs,
+    certificates::Certificates,
     commands::{self, Plan, Service},
     control,
     keeper::{Keeper, Kind},
@@ -48,6 +49,7 @@ struct Inner {
     databases: BTreeMap<String, String>,
     programs: Programs,
     locations: Vec<String>,
+    inventory_tls: Option<TlsFiles>,
     stopping: AtomicBool,
     /// One change of a process at a time.
     changing: Mutex<()>,
@@ -71,8 +73,9 @@ impl Supervisor {
         }
         let secrets = Secrets::load_or_make(&place.data_of(""))?;
         let key = Secrets::ticket_key(&place.data_of(""))?;
-        let plan = commands::plan(&place, spec, &secrets, key)?;
-        let inner = keepers(place, spec, secrets, plan, programs)?;
+        let certificates = Certificates::open(&place, spec.inventory.plaintext)?;
+        let plan = commands::plan(&place, spec, &secrets, &certificates, key)?;
+        let inner = Inner { inventory_tls: certificates.operator()?, ..keepers(place, spec, secrets, plan, programs)? };
         let supervisor = Self(Arc::new(inner));
         supervisor.start_all()?;
         supervisor.write_topology()?;
@@ -134,6 +137,7 @@ impl Supervisor {
             processes: self.0.order.iter().map(process).collect(),
             links: Vec::new(),
             databases: self.0.databases.clone(),
+            inventory_tls: self.0.inventory_tls.clone(),
         }
     }
 
@@ -249,7 +253,7 @@ fn keepers(place: Place, spec: &Spec, secrets: Secrets, plan: Plan, programs: Pr
     let databases = BTreeMap::from([url("catalog", &secrets.catalog), url("orders", &secrets.orders)]);
     let locations = spec.regions.iter().map(|region| region.location.clone()).collect();
     let (stopping, changing) = (AtomicBool::new(false), Mutex::new(()));
-    Ok(Inner { place, secrets, kept, order, databases, programs, locations, stopping, changing })
+    Ok(Inner { place, secrets, kept, order, databases, programs, locations, inventory_tls: None, stopping, changing })
 }
 
 fn process_of(service: &Service) -> Process {

@@ -10,14 +10,17 @@ const THREE_REGIONS: &str = include_str!("../topologies/three-regions.toml");
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    pub(crate) inventory: Timing,
+    pub(crate) inventory: Inventory,
     #[serde(rename = "region")]
     pub(crate) regions: Vec<RegionSpec>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Timing {
+pub(crate) struct Inventory {
+    /// Without certificates: whoever is on this machine may read and change stock.
+    #[serde(default)]
+    pub(crate) plaintext: bool,
     pub(crate) heartbeat_ms: u64,
     pub(crate) election_ms: u64,
 }
@@ -39,6 +42,13 @@ pub enum SpecError {
 }
 
 impl Spec {
+    /// The same with an inventory that has no certificates.
+    #[must_use]
+    pub fn in_plaintext(mut self) -> Self {
+        self.inventory.plaintext = true;
+        self
+    }
+
     /// The file's topology, or three regions.
     pub fn read(path: Option<&Path>) -> Result<Self, SpecError> {
         match path {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use storefront_service::ListenArgs;
+use storefront_tls::TlsArgs;
 
 use crate::{
     consensus::{ConsensusConfig, Peer},
@@ -27,6 +28,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     #[command(flatten)]
     pub listen: ListenArgs,
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// Address for peers
     #[arg(long, env = "RAFT_LISTEN")]
     pub raft_listen: SocketAddr,
@@ -36,7 +39,7 @@ pub struct Config {
     /// Begin the cluster with the given peers if it has not begun; all of them may be told to
     #[arg(long, env = "BOOTSTRAP")]
     pub bootstrap: bool,
-    /// Between two heartbeats in milliseconds; at least twice the largest round trip
+    /// Between two heartbeats in milliseconds; at least twice the largest round trip, three times with TLS, or a new connection takes longer
     #[arg(long, env = "HEARTBEAT_MS", default_value_t = 100)]
     pub heartbeat_ms: u64,
     /// Shortest silence in milliseconds after which a follower asks for votes; the longest is twice that

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use storefront_service::{Listeners, Readiness, routed, serve, serve_connections};
+use storefront_service::{Door, Listeners, Readiness, routed, serve_behind, serve_connections};
+use storefront_tls::{Tls, Wanted};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -35,8 +36,10 @@ impl RaftListener {
 
 /// Runs a node until `shutdown`, or until its log fails. Then it must not carry on: an error is returned.
 pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let tls = config.tls.clone().choose()?;
+    let tls = tls.map(|files| Tls::open_node(files, &config.cluster_id, config.node_id)).transpose()?.map(Tls::followed);
     let lock = identity::claim(&config.data_dir, &config.cluster_id, config.node_id)?;
-    let consensus = Arc::new(Consensus::start(config.consensus()).await?);
+    let consensus = Arc::new(Consensus::start(config.consensus(), tls.as_ref()).await?);
     let (batcher, reads) = (Batcher::start(consensus.clone()), ReadRounds::start(consensus.clone()));
     let space = Space::new(&config.data_dir, config.space_limits());
     let readiness = Readiness::new(&["raft"]);
@@ -50,9 +53,11 @@ pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutd
     });
     // Peers are served until the client port has drained: a proposal under way still needs their answers.
     let peers = routed(raft_router(consensus.peer_server()));
-    let peers = tokio::spawn(serve_connections(raft.0, peers, std::future::pending()));
+    let peers =
+        tokio::spawn(serve_connections(raft.0, door(tls.as_ref(), Wanted::OtherNode, "raft"), peers, std::future::pending()));
+    let clients = door(tls.as_ref(), Wanted::Member, "client");
     let served = tokio::select! {
-        served = serve(listeners, http::service(api), readiness.clone(), shutdown) => served,
+        served = serve_behind(clients, listeners, http::service(api), readiness.clone(), shutdown) => served,
         reason = consensus.failed() => Err(anyhow::anyhow!("Raft stopped: {reason}")),
         () = space.watch() => Ok(()),
         () = lead(consensus.clone(), batcher, readiness.clone()) => Ok(()),
@@ -61,6 +66,10 @@ pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutd
     consensus.stop().await;
     drop(lock);
     served
+}
+
+fn door(tls: Option<&Tls>, wanted: Wanted, port: &'static str) -> Door {
+    tls.map_or(Door::Open, |tls| Door::Tls(tls.acceptor(wanted, port)))
 }
 
 /// The duties of a leader, and what the node tells about itself. Never returns.

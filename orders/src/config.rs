@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use storefront_service::ListenArgs;
+use storefront_tls::InventoryTlsArgs;
 use storefront_types::Region;
 
 /// Accounts, carts, checkouts and order history.
@@ -37,6 +38,8 @@ pub struct ServeArgs {
     /// host:port of the inventory nodes, separated by commas
     #[arg(long, env = "INVENTORY", value_delimiter = ',', required = true)]
     pub inventory: Vec<String>,
+    #[command(flatten)]
+    pub inventory_tls: InventoryTlsArgs,
     /// host:port of the catalog
     #[arg(long, env = "CATALOG")]
     pub catalog: String,
@@ -59,6 +62,8 @@ pub struct ReconcileArgs {
     /// host:port of the inventory nodes, separated by commas
     #[arg(long, env = "INVENTORY", value_delimiter = ',', required = true)]
     pub inventory: Vec<String>,
+    #[command(flatten)]
+    pub inventory_tls: InventoryTlsArgs,
 }
 
 impl ServeArgs {

@@ -84,9 +84,10 @@ async fn record(store: &OrderStore, reservation: &Reservation) -> anyhow::Result
 
 /// `orders reconcile`: one pass, told as JSON.
 pub async fn run_once(args: ReconcileArgs) -> anyhow::Result<()> {
+    let inventory = InventoryClient::new(args.inventory).with_tls(args.inventory_tls.open()?.as_ref());
     let sql = database::pool(&args.database_url)?;
     database::migrate(&sql).await?;
-    let done = pass(&OrderStore { sql }, &InventoryClient::new(args.inventory), 0).await?;
+    let done = pass(&OrderStore { sql }, &inventory, 0).await?;
     println!("{}", serde_json::to_string(&done)?);
     Ok(())
 }

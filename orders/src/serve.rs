@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     let sql = database::pool(&args.database_url)?;
     let redis = connect(&args.redis_url)?;
-    let inventory = InventoryClient::new(args.inventory.clone());
+    let inventory = InventoryClient::new(args.inventory.clone()).with_tls(args.inventory_tls.clone().open()?.as_ref());
     let store = OrderStore { sql: sql.clone() };
     let carts = Carts::new(sql.clone(), redis.clone());
     let runner = Runner {

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use storefront_service::ListenArgs;
+use storefront_tls::InventoryTlsArgs;
 use storefront_types::Region;
 
 /// An edge: cached catalog pages and data, and checkouts routed to the inventory's leader.
@@ -23,6 +24,8 @@ pub struct Config {
     /// inventory nodes: REGION=HOST:PORT, separated by commas
     #[arg(long, env = "INVENTORY", value_delimiter = ',', required = true)]
     pub inventory: Vec<RegionAddress>,
+    #[command(flatten)]
+    pub inventory_tls: InventoryTlsArgs,
     /// Bytes of the cache in this process
     #[arg(long, env = "CACHE_BYTES", default_value_t = 64 * 1024 * 1024)]
     pub cache_bytes: u64,

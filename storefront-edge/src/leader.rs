@@ -9,6 +9,7 @@ use std::{
 
 use inventory_api::InventoryClient;
 use storefront_service::background_context;
+use storefront_tls::Tls;
 use storefront_types::Region;
 
 use crate::config::RegionAddress;
@@ -65,9 +66,9 @@ impl LeaderView {
 }
 
 /// Asks the nodes for ever.
-pub(crate) async fn probe(view: std::sync::Arc<LeaderView>) {
+pub(crate) async fn probe(view: std::sync::Arc<LeaderView>, tls: Option<Tls>) {
     let addresses: Vec<String> = view.members.iter().map(|member| member.address.clone()).collect();
-    let client = InventoryClient::new(addresses).with_deadline(Duration::from_millis(800));
+    let client = InventoryClient::new(addresses).with_tls(tls.as_ref()).with_deadline(Duration::from_millis(800));
     loop {
         match client.cluster(&background_context()).await {
             Ok(cluster) => match cluster.leader {

@@ -33,6 +33,7 @@ use crate::{
 
 /// Serves until `shutdown`.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let tls = config.inventory_tls.clone().open()?;
     let shop = Arc::new(Storefront {
         region: config.region.clone(),
         upstream: Upstream::new(),
@@ -44,7 +45,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     });
     let readiness = Readiness::new(&["catalog"]);
     let background =
-        [tokio::spawn(follow::follow(shop.clone(), readiness.clone())), tokio::spawn(leader::probe(shop.leader.clone()))];
+        [tokio::spawn(follow::follow(shop.clone(), readiness.clone())), tokio::spawn(leader::probe(shop.leader.clone(), tls))];
     let app = router(shop, &config);
     let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);

@@ -16,6 +16,17 @@ pub struct Topology {
     pub links: Vec<Link>,
     /// PostgreSQL URLs by database name (`catalog`, `orders`).
     pub databases: std::collections::BTreeMap<String, String>,
+    /// What a client of the inventory shows to it; absent where it speaks plaintext.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory_tls: Option<TlsFiles>,
+}
+
+/// Certificates and a key in PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFiles {
+    pub ca: PathBuf,
+    pub cert: PathBuf,
+    pub key: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -50,7 +50,12 @@ pub enum Door {
 }
 
 /// Serves until `stop`, then lets the requests under way end.
-pub async fn serve_connections(listener: TcpListener, door: Door, service: impl HttpService, stop: impl Future<Output = ()> + Send) {
+pub async fn serve_connections(
+    listener: TcpListener,
+    door: Door,
+    service: impl HttpService,
+    stop: impl Future<Output = ()> + Send,
+) {
     let (drain, mut stop) = (GracefulShutdown::new(), std::pin::pin!(stop));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);

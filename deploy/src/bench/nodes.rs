@@ -66,7 +66,7 @@ impl Nodes {
         let log = File::options().create(true).append(true).open(self.directory.join(format!("node-{id}.log")))?;
         let mut command = guarded(&self.program, None, "KILL");
         command.args(["--node-id", &id.to_string(), "--region", &format!("r{id}"), "--cluster-id", "bench", "--bootstrap"]);
-        command.args(["--listen", client, "--raft-listen", raft, "--admin", admin, "--peers", peers]);
+        command.args(["--listen", client, "--raft-listen", raft, "--admin", admin, "--peers", peers, "--plaintext"]);
         command.arg("--data-dir").arg(data).stdout(log).spawn().context("inventory-raft does not start")
     }
 

@@ -7,9 +7,8 @@ use chaos::{
     check::{Attempt, Heard, conservation, sale},
     workload::Shopper,
 };
-use deploy_api::ProcessKind;
 use futures_util::StreamExt;
-use inventory_api::{InventoryClient, ReceiveRequest};
+use inventory_api::ReceiveRequest;
 use storefront_types::{CallContext, CommandId, Quantity, Sku};
 use uuid::Uuid;
 
@@ -22,7 +21,7 @@ const UNITS: u32 = 50;
 const IMPATIENT_OF_TEN: usize = 3;
 
 async fn receive(running: &Running, sku: &str, units: u32) {
-    let client = InventoryClient::new(running.topology().http_of(ProcessKind::Inventory));
+    let client = audit::inventory(&running.topology()).unwrap();
     let (id, location) = (CommandId::new(Uuid::now_v7()), "eu-1".parse().unwrap());
     let request = ReceiveRequest { id, sku: Sku::parse(sku).unwrap(), location, quantity: Quantity::new(units).unwrap() };
     client.receive(&CallContext::background(Uuid::new_v4()), &request).await.unwrap();

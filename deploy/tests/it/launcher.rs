@@ -22,11 +22,22 @@ fn register(topology: &Topology) -> u16 {
 
 /// Units of the first SKU that the inventory received, and their version.
 fn first_stock(topology: &Topology) -> String {
-    let url = format!("http://{}/v1/stock?limit=1", topology.http_of(ProcessKind::Inventory)[0]);
-    let ask = async {
-        reqwest::get(url).await.unwrap().json::<serde_json::Value>().await.unwrap()["items"][0]["locations"].to_string()
-    };
-    tokio::runtime::Runtime::new().unwrap().block_on(ask)
+    let client = chaos::audit::inventory(topology).unwrap();
+    let context = storefront_types::CallContext::background(uuid::Uuid::new_v4());
+    let page = tokio::runtime::Runtime::new().unwrap().block_on(client.stock_page(&context, 1, None)).unwrap();
+    serde_json::to_string(&page.items[0].locations).unwrap()
+}
+
+/// The inventory speaks to whoever shows a certificate of the topology's authority, and to nobody else.
+fn is_closed(topology: &Topology) {
+    use std::os::unix::fs::PermissionsExt;
+    let files = topology.inventory_tls.as_ref().unwrap();
+    for key in [&files.key, &files.ca.with_extension("key")] {
+        assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600, "{}", key.display());
+    }
+    let url = format!("http://{}/v1/cluster", topology.http_of(ProcessKind::Inventory)[0]);
+    let asked = async { reqwest::get(url).await.is_err() };
+    assert!(tokio::runtime::Runtime::new().unwrap().block_on(asked), "an answer in plaintext");
 }
 
 /// Brings a topology down whatever happens.
@@ -52,6 +63,8 @@ fn up_kill_start_down_and_up_again_keeps_the_data() {
     assert_eq!(first.http_of(ProcessKind::Edge).len(), 3);
     let stock = first_stock(&first);
     assert!(register(&first) == 201 && stock.contains("on_hand"));
+    is_closed(&first);
+    let authority = std::fs::read(&first.inventory_tls.as_ref().unwrap().ca).unwrap();
     assert!(!run(name, &["up", "--detach"]).status.success(), "one name was started twice");
     assert!(run(name, &["kill", "inventory-eu"]).status.success());
     assert_eq!(run(name, &["status"]).status.code(), Some(3));
@@ -64,4 +77,6 @@ fn up_kill_start_down_and_up_again_keeps_the_data() {
     let again = status(name).unwrap();
     assert_eq!(again.http_of(ProcessKind::Orders), first.http_of(ProcessKind::Orders), "ports are remembered");
     assert_eq!((register(&again), first_stock(&again)), (200, stock), "the data survives");
+    assert_eq!(again.inventory_tls, first.inventory_tls);
+    assert_eq!(std::fs::read(&again.inventory_tls.unwrap().ca).unwrap(), authority, "the authority stays");
 }

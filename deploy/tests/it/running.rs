@@ -58,7 +58,7 @@ impl Running {
     /// Name of the inventory process that leads.
     pub(crate) async fn leader(&self) -> String {
         let topology = self.topology();
-        let client = inventory_api::InventoryClient::new(topology.http_of(ProcessKind::Inventory));
+        let client = chaos::audit::inventory(&topology).unwrap();
         eventually("a leader", async || {
             let view = client.cluster(&storefront_types::CallContext::background(uuid::Uuid::new_v4())).await.ok()?;
             let leader = view.leader?.address;

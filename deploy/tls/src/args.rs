@@ -1,4 +1,4 @@
-//! Flags of programs that talk to the inventory.
+//! Flags of the inventory's nodes and of programs that talk to them.
 
 use std::path::PathBuf;
 
@@ -28,6 +28,30 @@ impl Given {
     }
 }
 
+/// Who a node of the inventory is, or how `inventoryctl` reaches one.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct TlsArgs {
+    /// Authorities that have signed the certificates of nodes and clients (PEM); looked at again while the process runs
+    #[arg(long, env = "INVENTORY_TLS_CA", global = true)]
+    tls_ca: Option<PathBuf>,
+    /// Own certificate, `storefront://CLUSTER/node/ID` or `storefront://CLUSTER/client` among its names (PEM)
+    #[arg(long, env = "INVENTORY_TLS_CERT", global = true)]
+    tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, env = "INVENTORY_TLS_KEY", global = true)]
+    tls_key: Option<PathBuf>,
+    /// Without TLS: whoever reaches the ports may read and change stock
+    #[arg(long, env = "INVENTORY_PLAINTEXT", global = true)]
+    plaintext: bool,
+}
+
+impl TlsArgs {
+    /// The files, or `None` for plaintext.
+    pub fn choose(self) -> Result<Option<TlsPaths>, TlsError> {
+        Given { ca: self.tls_ca, cert: self.tls_cert, key: self.tls_key, plaintext: self.plaintext }.choose("")
+    }
+}
+
 /// How a service reaches the inventory.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct InventoryTlsArgs {
@@ -49,6 +73,12 @@ impl InventoryTlsArgs {
     /// In plaintext, for tests of a service beside an inventory that has no certificates.
     pub fn plaintext() -> Self {
         Self { inventory_plaintext: true, ..Self::default() }
+    }
+
+    /// Whether there is anything at all, for programs that can also find out from elsewhere.
+    pub fn is_given(&self) -> bool {
+        self.inventory_plaintext
+            || [&self.inventory_tls_ca, &self.inventory_tls_cert, &self.inventory_tls_key].iter().any(|of| of.is_some())
     }
 
     /// The identity, its files followed; `None` for plaintext. Must be called inside a runtime.

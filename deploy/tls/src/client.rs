@@ -15,9 +15,15 @@ use crate::{Connector, refusal};
 const MAX_IDLE: usize = 256;
 
 /// Cheap to clone; clones share connections.
-#[derive(Clone)]
 pub struct HttpClient<B> {
     client: Client<Connector, B>,
+}
+
+/// Also where a body cannot be cloned, which the derived one would ask for.
+impl<B> Clone for HttpClient<B> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.clone() }
+    }
 }
 
 impl<B> fmt::Debug for HttpClient<B> {

@@ -49,6 +49,11 @@ impl Connector {
         Self { tls: Some(config.into()), limit: DEFAULT_LIMIT }
     }
 
+    /// In TLS to whom is wanted, or in plaintext without an identity.
+    pub fn of(tls: Option<&Tls>, wanted: Wanted) -> Self {
+        tls.map_or_else(Self::plaintext, |tls| Self::tls(tls, wanted))
+    }
+
     /// Another limit for the connection and for the handshake, each.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {

@@ -38,7 +38,9 @@ pub struct TlsPaths {
 /// Why certificates are not used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("neither certificates nor --{0}plaintext: give --{0}tls-ca, --{0}tls-cert and --{0}tls-key, or --{0}plaintext if whoever reaches the ports may read and change stock")]
+    #[error(
+        "neither certificates nor --{0}plaintext: give --{0}tls-ca, --{0}tls-cert and --{0}tls-key, or --{0}plaintext if whoever reaches the ports may read and change stock"
+    )]
     Neither(&'static str),
     #[error("--{0}plaintext and certificates at once: leave one out")]
     Both(&'static str),
@@ -103,8 +105,7 @@ impl TlsPaths {
         let (key, name) = self.key()?;
         let unusable = |error: Error| TlsError::Unusable { path: self.cert.clone(), reason: explain(&error) };
         let callers = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider()).build();
-        let callers =
-            callers.map_err(|error| TlsError::Unusable { path: self.ca.clone(), reason: error.to_string() })?;
+        let callers = callers.map_err(|error| TlsError::Unusable { path: self.ca.clone(), reason: error.to_string() })?;
         let (own, rest) = key.cert.split_first().ok_or(TlsError::NotPem { path: self.cert.clone(), what: "certificate" })?;
         let now = UnixTime::now();
         callers.verify_client_cert(own, rest, now).map_err(unusable)?;
@@ -165,7 +166,12 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 pub(crate) fn explain(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => "no authority in the CA file has signed it".to_owned(),
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => "it has ended".to_owned(),
+        Error::InvalidCertificate(CertificateError::BadSignature) => {
+            "the authority in the CA file has the name of the one that signed it, and another key".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "it has ended".to_owned()
+        }
         Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
             "it has not begun; look at the clocks".to_owned()
         }

@@ -14,7 +14,7 @@ mod refusal;
 mod verify;
 
 pub use accept::{Accepted, Acceptor};
-pub use args::{Given, InventoryTlsArgs};
+pub use args::{Given, InventoryTlsArgs, TlsArgs};
 pub use client::{Failed, HttpClient};
 pub use connect::{Connector, Stream};
 pub use files::{TlsError, TlsPaths};

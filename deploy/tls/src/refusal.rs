@@ -78,6 +78,8 @@ pub(crate) fn refused_us(error: &(dyn StdError + 'static)) -> Option<String> {
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied
+            // Of an authority of the right name and another key.
+            | AlertDescription::DecryptError
             | AlertDescription::HandshakeFailure
     );
     over_certificates.then(|| format!("it refuses this certificate ({alert:?}); its log says why"))

@@ -7,8 +7,12 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use http_body_util::{BodyExt, Full};
+use storefront_tls::{Connector, Failed, HttpClient, Tls, Wanted};
 use storefront_types::{CallContext, Page, Problem, ProblemType, ReservationId, Sku};
+use tokio::time::timeout;
 
 use crate::{
     AcknowledgeRequest, AdjustRequest, BatchRequest, BatchResponse, ClusterView, Consistency, ExtendRequest, LedgerPage,
@@ -21,6 +25,9 @@ use view::Members;
 /// Deadline of a command or linearizable read over all attempts: an election and a retry fit into it several times.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Longest wait for the head of a change stream's answer; it comes at once.
+const STREAM_START: Duration = Duration::from_secs(5);
+
 /// Longest line of the change stream; a line has under 500 bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
@@ -30,6 +37,9 @@ pub enum ClientError {
     /// Certainly not executed: try later.
     #[error("no inventory leader took the call within {waited:?}")]
     NotExecuted { waited: Duration },
+    /// Certainly not executed: the nodes and this client do not take each other's certificates.
+    #[error("the inventory was not asked, for want of trust: {reason}")]
+    Untrusted { reason: String },
     /// Perhaps executed: ask again with the same id.
     #[error("the outcome is not known after {waited:?}")]
     OutcomeUnknown { waited: Duration },
@@ -41,7 +51,7 @@ pub enum ClientError {
 /// Cheap to clone; clones share connections and the leader view.
 #[derive(Clone, Debug)]
 pub struct InventoryClient {
-    http: reqwest::Client,
+    http: HttpClient<Full<Bytes>>,
     members: Arc<Members>,
     deadline: Duration,
 }
@@ -49,10 +59,16 @@ pub struct InventoryClient {
 type Called<T> = Result<T, ClientError>;
 
 impl InventoryClient {
-    /// `addresses`: `host:port` of the nodes that are known to begin with; at least one.
+    /// In plaintext. `addresses`: `host:port` of the nodes that are known to begin with; at least one.
     pub fn new(addresses: Vec<String>) -> Self {
-        let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).connect_timeout(Duration::from_millis(500)).build();
-        Self { http: http.unwrap_or_default(), members: Arc::new(Members::new(addresses)), deadline: DEFAULT_DEADLINE }
+        let http = HttpClient::new(Connector::plaintext());
+        Self { http, members: Arc::new(Members::new(addresses)), deadline: DEFAULT_DEADLINE }
+    }
+
+    /// With an identity, in TLS and only to nodes of its cluster; without one, in plaintext. To be called before the first call.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<&Tls>) -> Self {
+        Self { http: HttpClient::new(Connector::of(tls, Wanted::AnyNode)), ..self }
     }
 
     /// The same client with another deadline for each call.
@@ -188,20 +204,24 @@ impl InventoryClient {
         after: Option<&str>,
     ) -> Called<impl Stream<Item = Result<StockChange, ClientError>> + Send + use<>> {
         let query = after.map(|token| format!("?after={token}")).unwrap_or_default();
-        let url = format!("http://{}{}{query}", self.members.any(), paths::CHANGES);
-        let request = self.http.get(url).headers(call::headers(context));
-        let lost = |_| ClientError::NotExecuted { waited: Duration::ZERO };
-        let answer = request.send().await.and_then(reqwest::Response::error_for_status).map_err(|error| {
-            self.members.rotate();
-            lost(error)
-        })?;
-        let bytes = answer.bytes_stream().map_err(std::io::Error::other);
+        let address = self.members.any();
+        let request = call::request(context, &address, &format!("{}{query}", paths::CHANGES), None);
+        let lost = || ClientError::NotExecuted { waited: Duration::ZERO };
+        let answer = timeout(STREAM_START, self.http.send(request.map_err(|_| lost())?)).await;
+        let answer = match answer {
+            Ok(Ok(answer)) if answer.status().is_success() => answer,
+            failed => {
+                self.members.rotate();
+                let untrusted = |reason| ClientError::Untrusted { reason };
+                return Err(if let Ok(Err(Failed::Untrusted(reason))) = failed { untrusted(reason) } else { lost() });
+            }
+        };
+        let bytes = answer.into_body().into_data_stream().map_err(std::io::Error::other);
         let lines = tokio_util::io::StreamReader::new(bytes);
         let codec = tokio_util::codec::LinesCodec::new_with_max_length(MAX_LINE_BYTES);
-        let gone = || ClientError::NotExecuted { waited: Duration::ZERO };
         Ok(tokio_util::codec::FramedRead::new(lines, codec).map(move |line| {
-            let line = line.map_err(|_| gone())?;
-            serde_json::from_str(&line).map_err(|_| gone())
+            let line = line.map_err(|_| lost())?;
+            serde_json::from_str(&line).map_err(|_| lost())
         }))
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use storefront_tls::{Tls, TlsArgs};
 
 use crate::{import, ledger, members, remote::Cluster, snapshot, status, stock};
 
@@ -29,6 +30,8 @@ pub(crate) struct Cli {
     /// host:port of client APIs, separated by commas; one that answers is enough, the others are learned from it
     #[arg(long, env = "INVENTORY_ENDPOINTS", value_delimiter = ',', default_value = "127.0.0.1:7000", global = true)]
     endpoints: Vec<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// A table for people, JSON for programs
     #[arg(long, value_enum, default_value_t = Output::Table, global = true)]
     output: Output,
@@ -163,20 +166,21 @@ pub(crate) enum Snapshot {
 }
 
 pub(crate) async fn run(cli: Cli) -> anyhow::Result<u8> {
-    let (cluster, output) = (Cluster::new(cli.endpoints), cli.output);
+    let output = cli.output;
+    let open = || anyhow::Ok(Cluster::new(cli.endpoints, cli.tls.choose()?.map(Tls::open).transpose()?));
     match cli.command {
-        Command::Status => status::status(&cluster, output).await,
-        Command::Hash => status::hash(&cluster, output).await,
-        Command::Alarms => status::alarms(&cluster, output).await,
-        Command::Members(of) => members::run(&cluster, output, of).await,
-        Command::TransferLeader { to } => members::transfer(&cluster, to).await,
-        Command::Snapshot(of) => snapshot::run(&cluster, output, of).await,
-        Command::Watch { after, count } => stock::watch(&cluster, output, after, count).await,
-        Command::Stock { sku, limit } => stock::stock(&cluster, output, sku, limit).await,
-        Command::Ledger { sku, last } => ledger::ledger(&cluster, output, &sku, last).await,
+        Command::Status => status::status(&open()?, output).await,
+        Command::Hash => status::hash(&open()?, output).await,
+        Command::Alarms => status::alarms(&open()?, output).await,
+        Command::Members(of) => members::run(&open()?, output, of).await,
+        Command::TransferLeader { to } => members::transfer(&open()?, to).await,
+        Command::Snapshot(of) => snapshot::run(open, output, of).await,
+        Command::Watch { after, count } => stock::watch(&open()?, output, after, count).await,
+        Command::Stock { sku, limit } => stock::stock(&open()?, output, sku, limit).await,
+        Command::Ledger { sku, last } => ledger::ledger(&open()?, output, &sku, last).await,
         Command::Import { file, dry_run, overwrite, locations } => {
-            import::run(&cluster, output, &import::Import { file, dry_run, overwrite, locations }).await
+            import::run(&open()?, output, &import::Import { file, dry_run, overwrite, locations }).await
         }
-        Command::Reservations { id, state, limit } => stock::reservations(&cluster, output, id, &state, limit).await,
+        Command::Reservations { id, state, limit } => stock::reservations(&open()?, output, id, &state, limit).await,
     }
 }

@@ -4,10 +4,12 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, ensure};
 use futures_util::StreamExt;
+use http_body_util::BodyExt;
+use hyper::body::Body;
 use indicatif::ProgressBar;
 use inventory_api::{NodeStatus, paths::admin as paths};
 use inventory_raft::snapshots::{self, Inspected, Restore};
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
     cli::{Output, Snapshot},
@@ -15,9 +17,13 @@ use crate::{
     remote::Cluster,
 };
 
-pub(crate) async fn run(cluster: &Cluster, output: Output, command: Snapshot) -> anyhow::Result<u8> {
+/// Longest wait for a whole snapshot: 6 GiB at 10 MB/s.
+const FETCH_LIMIT: Duration = Duration::from_secs(600);
+
+/// Opens the way to the cluster only for what needs one.
+pub(crate) async fn run(open: impl FnOnce() -> anyhow::Result<Cluster>, output: Output, command: Snapshot) -> anyhow::Result<u8> {
     match command {
-        Snapshot::Save { file } => save(cluster, &file).await?,
+        Snapshot::Save { file } => save(&open()?, &file).await?,
         Snapshot::Inspect { file } => show(output, &snapshots::inspect(&file)?)?,
         Snapshot::Restore { file, data_dir, cluster_id, node_id, peers } => {
             let found = snapshots::restore(&Restore { file, data_dir, cluster_id, node_id, peers }).await?;
@@ -54,13 +60,21 @@ async fn save(cluster: &Cluster, file: &Path) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let leader = cluster.view().await?.leader.context("no leader is known")?;
-    let url = format!("http://{}{}", leader.address, paths::SNAPSHOT);
-    // A large snapshot takes longer than any other answer.
-    let answer = cluster.http.get(url).timeout(Duration::from_secs(600)).send().await?.error_for_status()?;
-    let progress = ProgressBar::new(answer.content_length().unwrap_or_default());
     let temporary = file.with_extension("part");
-    let mut out = tokio::fs::File::create(&temporary).await.with_context(|| format!("{} cannot be made", temporary.display()))?;
-    let mut body = answer.bytes_stream();
+    let fetched = timeout(FETCH_LIMIT, fetch(cluster, &leader.address, &temporary)).await;
+    fetched.with_context(|| format!("the snapshot did not come within {FETCH_LIMIT:?}"))??;
+    snapshots::inspect(&temporary).context("what was fetched is not a whole snapshot")?;
+    tokio::fs::rename(&temporary, file).await?;
+    eprintln!("saved to {}", file.display());
+    Ok(())
+}
+
+async fn fetch(cluster: &Cluster, leader: &str, to: &Path) -> anyhow::Result<()> {
+    let answer = cluster.send(leader, paths::SNAPSHOT, None).await?;
+    ensure!(answer.status().is_success(), "the leader answered {}", answer.status());
+    let progress = ProgressBar::new(answer.body().size_hint().exact().unwrap_or_default());
+    let mut out = tokio::fs::File::create(to).await.with_context(|| format!("{} cannot be made", to.display()))?;
+    let mut body = answer.into_body().into_data_stream();
     while let Some(chunk) = body.next().await {
         let chunk = chunk?;
         out.write_all(&chunk).await?;
@@ -68,9 +82,6 @@ async fn save(cluster: &Cluster, file: &Path) -> anyhow::Result<()> {
     }
     out.sync_all().await?;
     progress.finish_and_clear();
-    snapshots::inspect(&temporary).context("what was fetched is not a whole snapshot")?;
-    tokio::fs::rename(&temporary, file).await?;
-    eprintln!("saved to {}", file.display());
     Ok(())
 }
 

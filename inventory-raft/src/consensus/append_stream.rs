@@ -19,7 +19,7 @@ use openraft::{
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{node::Raft, state_machine::SharedState, type_config::TypeConfig};
+use super::{network::Sender, node::Raft, state_machine::SharedState, type_config::TypeConfig};
 
 /// Largest message: 64 entries of 128 KiB, and room for the frame.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
@@ -159,6 +159,7 @@ async fn next_in_time<T>(
 pub(super) fn serve<E>(
     raft: &Raft,
     shared: Arc<SharedState>,
+    sender: Sender,
     body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin + 'static,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static
 where
@@ -170,6 +171,7 @@ where
     let requests = messages::<Request, E>(body)
         .take_while(|next| ready(next.is_ok()))
         .filter_map(|next| ready(next.ok()))
+        .take_while(move |request| ready(sender.may_say(&request.vote)))
         .inspect(move |request| {
             let commit = request.leader_commit.map_or(0, |last| last.index);
             hearing.lock().unwrap_or_else(PoisonError::into_inner).push_back((commit, crate::clock::now()));

@@ -1,9 +1,17 @@
 //! RPCs between peers: postcard over HTTP/1.1 on kept connections, on a port of their own.
 //!
-//! Every request names the cluster and the sender and the receiver it means; a peer of another cluster or a stranger's id is refused. Every RPC has
+//! Every request names the cluster and the receiver it means; a peer of another cluster is refused. With TLS, both sides'
+//! certificates name them as well, and who speaks for another node is refused. Every RPC has
 //! the deadline that openraft gives it.
 
-use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    future::Future,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -13,7 +21,9 @@ use axum::{
     routing::post,
 };
 use futures_util::{Stream, TryStreamExt, future::BoxFuture, stream::BoxStream};
-use http::{HeaderMap, StatusCode};
+use http::{Request as Sent, StatusCode, request::Builder};
+use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Frame, Incoming};
 use openraft::{
     OptionalSend, RaftNetworkFactory, RaftNetworkV2,
     error::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable},
@@ -24,6 +34,7 @@ use openraft::{
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
+use storefront_tls::{Connector, HttpClient, PeerName, Tls, Wanted};
 use tokio::time::timeout;
 use tokio_util::io::{ReaderStream, StreamReader};
 
@@ -43,6 +54,9 @@ const SNAPSHOT_HEADER: &str = "raft-snapshot";
 /// Largest RPC body: 64 entries of 128 KiB, and room for the frame.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
+/// Longest wait for a connection to a peer, and for the handshake on it.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+
 /// Longest time for a whole snapshot: 1 GiB at 10 MB/s.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -51,24 +65,39 @@ const SETUP_TTLS: u32 = 4;
 
 type Rpc<T> = Result<T, RPCError<TypeConfig>>;
 
+type PeerBody = UnsyncBoxBody<Bytes, io::Error>;
+type PeerClient = HttpClient<PeerBody>;
+
+/// Links to peers. Those of one peer share their connections, which are to that node and no other.
 #[derive(Clone)]
 pub(crate) struct NetworkFactory {
-    pub(crate) cluster_id: Arc<str>,
-    pub(crate) http: reqwest::Client,
+    cluster_id: Arc<str>,
+    tls: Option<Tls>,
+    /// By node; members and those that were.
+    clients: Arc<Mutex<BTreeMap<u64, PeerClient>>>,
+}
+
+impl NetworkFactory {
+    pub(crate) fn new(cluster_id: Arc<str>, tls: Option<Tls>) -> Self {
+        Self { cluster_id, tls, clients: Arc::default() }
+    }
 }
 
 impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
     type Network = PeerLink;
 
     async fn new_client(&mut self, target: u64, node: &Peer) -> PeerLink {
-        PeerLink { cluster_id: self.cluster_id.clone(), http: self.http.clone(), target, address: node.raft.clone() }
+        let connector = || Connector::of(self.tls.as_ref(), Wanted::Node(target)).within(CONNECT_LIMIT);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let http = clients.entry(target).or_insert_with(|| HttpClient::new(connector())).clone();
+        PeerLink { cluster_id: self.cluster_id.clone(), http, target, address: node.raft.clone() }
     }
 }
 
 /// The way to one peer.
 pub(crate) struct PeerLink {
     cluster_id: Arc<str>,
-    http: reqwest::Client,
+    http: PeerClient,
     target: u64,
     address: String,
 }
@@ -77,22 +106,40 @@ fn unreachable_peer(error: &(impl Error + 'static)) -> RPCError<TypeConfig> {
     RPCError::Unreachable(Unreachable::new(error))
 }
 
+fn whole(bytes: Vec<u8>) -> PeerBody {
+    Full::from(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn streamed(chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> PeerBody {
+    StreamBody::new(chunks.map_ok(Frame::data)).boxed_unsync()
+}
+
 impl PeerLink {
-    fn long_request(&self, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.post(format!("http://{}/raft/v1/{path}", self.address));
+    fn request(&self, path: &str) -> Builder {
+        let request = Sent::post(format!("http://{}/raft/v1/{path}", self.address));
         request.header(CLUSTER_HEADER, &*self.cluster_id).header(TO_HEADER, self.target)
     }
 
-    fn request(&self, path: &str, timeout: Duration) -> reqwest::RequestBuilder {
-        self.long_request(path).timeout(timeout)
+    /// Until the head of the answer.
+    async fn send(http: PeerClient, request: http::Result<Sent<PeerBody>>) -> io::Result<Incoming> {
+        let answer = http.send(request.map_err(io::Error::other)?).await.map_err(io::Error::other)?;
+        match answer.status() {
+            StatusCode::OK => Ok(answer.into_body()),
+            status => Err(io::Error::other(format!("the peer answered {status}; its log may say why"))),
+        }
+    }
+
+    async fn ask<A: DeserializeOwned>(&self, request: http::Result<Sent<PeerBody>>) -> io::Result<A> {
+        let answer = Self::send(self.http.clone(), request).await?;
+        let bytes = Limited::new(answer, MAX_BODY_BYTES).collect().await.map_err(io::Error::other)?.to_bytes();
+        postcard::from_bytes(&bytes).map_err(io::Error::other)
     }
 
     async fn call<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q, option: &RPCOption) -> Rpc<A> {
         let body = postcard::to_stdvec(question).map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
-        let answer = self.request(path, option.soft_ttl()).body(body).send().await.map_err(|error| unreachable_peer(&error))?;
-        let answer = answer.error_for_status().map_err(|error| unreachable_peer(&error))?;
-        let bytes = answer.bytes().await.map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
-        postcard::from_bytes(&bytes).map_err(|error| RPCError::Network(NetworkError::new(&error)))
+        let asked = self.ask(self.request(path).body(whole(body)));
+        let answer = timeout(option.soft_ttl(), asked).await.map_err(|late| unreachable_peer(&late))?;
+        answer.map_err(|error| unreachable_peer(&error))
     }
 
     async fn send_snapshot(
@@ -102,11 +149,9 @@ impl PeerLink {
         file: &SnapshotFile,
     ) -> io::Result<SnapshotResponse<TypeConfig>> {
         let header = postcard::to_stdvec(&(vote, meta)).map_err(io::Error::other)?;
-        let body = reqwest::Body::wrap_stream(ReaderStream::new(tokio::fs::File::open(&file.path).await?));
-        let request = self.request("snapshot", SNAPSHOT_TIMEOUT).header(SNAPSHOT_HEADER, hex(&header)).body(body);
-        let answer = request.send().await.and_then(reqwest::Response::error_for_status).map_err(io::Error::other)?;
-        let bytes = answer.bytes().await.map_err(io::Error::other)?;
-        postcard::from_bytes(&bytes).map_err(io::Error::other)
+        let body = streamed(ReaderStream::new(tokio::fs::File::open(&file.path).await?));
+        let asked = self.ask(self.request("snapshot").header(SNAPSHOT_HEADER, hex(&header)).body(body));
+        timeout(SNAPSHOT_TIMEOUT, asked).await?
     }
 }
 
@@ -126,14 +171,13 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         let unanswered = Unanswered::new();
-        let body = reqwest::Body::wrap_stream(append_stream::request_body(input, unanswered.clone()));
+        let body = streamed(append_stream::request_body(input, unanswered.clone()));
         // The request lasts as long as this node leads; the setup and each answer have their deadlines.
-        let sent = self.long_request("append-stream").body(body).send();
+        let sent = Self::send(self.http.clone(), self.request("append-stream").body(body));
         Box::pin(async move {
             let answer = timeout(option.soft_ttl() * SETUP_TTLS, sent).await;
             let answer = answer.map_err(|late| unreachable_peer(&late))?.map_err(|error| unreachable_peer(&error))?;
-            let answer = answer.error_for_status().map_err(|error| unreachable_peer(&error))?;
-            let answers = append_stream::answers(answer.bytes_stream(), unanswered, option.soft_ttl());
+            let answers = append_stream::answers(answer.into_data_stream(), unanswered, option.soft_ttl());
             let answers: BoxStream<'s, _> = Box::pin(answers);
             Ok(answers)
         })
@@ -213,9 +257,30 @@ fn answer(body: &impl Serialize) -> Response {
     }
 }
 
+/// Who sends a request: the node that its certificate names, or in plaintext anybody.
+#[derive(Clone, Copy)]
+pub(super) struct Sender(Option<u64>);
+
+impl Sender {
+    /// Only the candidate or leader itself sends with its vote.
+    pub(super) fn may_say(self, vote: &Vote) -> bool {
+        let claimed = vote.leader_id.node_id;
+        let itself = self.0.is_none_or(|id| id == claimed);
+        if !itself {
+            metrics::counter!("inventory_peers_refused_total", "reason" => "speaks_for_another").increment(1);
+            tracing::warn!(certificate = self.0, claimed, "refused a peer that speaks for another node");
+        }
+        itself
+    }
+
+    fn check(self, vote: &Vote) -> Result<(), Response> {
+        if self.may_say(vote) { Ok(()) } else { Err(refuse(StatusCode::FORBIDDEN, "the certificate is another node's")) }
+    }
+}
+
 impl PeerServer {
-    fn check(&self, headers: &HeaderMap) -> Result<(), Response> {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    fn check(&self, request: &Request) -> Result<Sender, Response> {
+        let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if text(CLUSTER_HEADER) != &*self.cluster_id {
             tracing::warn!(from = text(CLUSTER_HEADER), "refused a peer of another cluster");
             return Err(refuse(StatusCode::FORBIDDEN, "wrong cluster id"));
@@ -224,20 +289,22 @@ impl PeerServer {
             tracing::warn!(to = text(TO_HEADER), node_id = self.node_id, "refused a peer that takes this node for another");
             return Err(refuse(StatusCode::FORBIDDEN, "this is another node"));
         }
-        Ok(())
+        Ok(Sender(request.extensions().get().and_then(PeerName::node_id)))
     }
 
-    async fn read<T: DeserializeOwned>(&self, request: Request) -> Result<T, Response> {
-        self.check(request.headers())?;
+    async fn read<T: DeserializeOwned>(&self, request: Request, vote: fn(&T) -> &Vote) -> Result<T, Response> {
+        let sender = self.check(&request)?;
         let bytes: Bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
             .await
             .map_err(|error| refuse(StatusCode::PAYLOAD_TOO_LARGE, error))?;
-        postcard::from_bytes(&bytes).map_err(|error| refuse(StatusCode::BAD_REQUEST, error))
+        let rpc = postcard::from_bytes(&bytes).map_err(|error| refuse(StatusCode::BAD_REQUEST, error))?;
+        sender.check(vote(&rpc))?;
+        Ok(rpc)
     }
 }
 
 async fn append(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let rpc: AppendEntriesRequest<TypeConfig> = server.read(request).await?;
+    let rpc: AppendEntriesRequest<TypeConfig> = server.read(request, |rpc: &AppendEntriesRequest<_>| &rpc.vote).await?;
     let commit = rpc.leader_commit.map_or(0, |last| last.index);
     let heard = crate::clock::now();
     let done = server.raft.append_entries(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
@@ -246,34 +313,35 @@ async fn append(State(server): State<PeerServer>, request: Request) -> Result<Re
 }
 
 async fn stream_append(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    server.check(request.headers())?;
+    let sender = server.check(&request)?;
     let body = request.into_body().into_data_stream();
-    Ok(Body::from_stream(append_stream::serve(&server.raft, server.shared, body)).into_response())
+    Ok(Body::from_stream(append_stream::serve(&server.raft, server.shared, sender, body)).into_response())
 }
 
 async fn vote(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let rpc = server.read(request).await?;
+    let rpc = server.read(request, |rpc: &VoteRequest<_>| &rpc.vote).await?;
     let done = server.raft.vote(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     Ok(answer(&done))
 }
 
 async fn pre_vote(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let rpc = server.read(request).await?;
+    let rpc = server.read(request, |rpc: &VoteRequest<_>| &rpc.vote).await?;
     let done = server.raft.pre_vote(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     Ok(answer(&done))
 }
 
 async fn transfer_leader(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let rpc = server.read(request).await?;
+    let rpc = server.read(request, TransferLeaderRequest::from_leader).await?;
     let done = server.raft.handle_transfer_leader(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     Ok(answer(&done))
 }
 
 async fn snapshot(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    server.check(request.headers())?;
+    let sender = server.check(&request)?;
     let header = request.headers().get(SNAPSHOT_HEADER).and_then(|value| unhex(value.to_str().ok()?));
     let header = header.and_then(|bytes| postcard::from_bytes::<(Vote, SnapshotMeta)>(&bytes).ok());
     let (vote, meta) = header.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "no snapshot header"))?;
+    sender.check(&vote)?;
     let path = server.snapshots.temporary();
     receive(request.into_body(), &path).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     let snapshot = openraft::alias::SnapshotOf::<TypeConfig, _> { meta, snapshot: SnapshotFile { path } };
@@ -283,7 +351,7 @@ async fn snapshot(State(server): State<PeerServer>, request: Request) -> Result<
 
 /// Streams a snapshot into a synced file.
 async fn receive(body: Body, path: &std::path::Path) -> io::Result<()> {
-    let mut input = StreamReader::new(body.into_data_stream().map_err(io::Error::other));
+    let mut input = StreamReader::new(TryStreamExt::map_err(body.into_data_stream(), io::Error::other));
     let mut file = tokio::fs::File::create(path).await?;
     tokio::io::copy(&mut input, &mut file).await?;
     file.sync_data().await

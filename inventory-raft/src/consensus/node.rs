@@ -14,6 +14,7 @@ use openraft::{
     async_runtime::WatchReceiver,
     error::{ClientWriteError, LinearizableReadError, RaftError},
 };
+use storefront_tls::Tls;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
@@ -116,7 +117,7 @@ pub(crate) struct Consensus {
 }
 
 impl Consensus {
-    pub(crate) async fn start(config: ConsensusConfig) -> Result<Self, ConsensusError> {
+    pub(crate) async fn start(config: ConsensusConfig, tls: Option<&Tls>) -> Result<Self, ConsensusError> {
         let snapshots = SnapshotDir::open(&config.data_dir.join("snapshots"))?;
         let (directory, in_snapshots) = (config.data_dir.clone(), snapshots.clone());
         let recover = tokio::task::spawn_blocking(move || persister::recover(&directory, &in_snapshots));
@@ -125,9 +126,7 @@ impl Consensus {
         let persister = Persister::start(shared.clone(), store)?;
         let log = LogStore::open(&config.data_dir.join("log"))?;
         let cluster_id: Arc<str> = config.cluster_id.as_str().into();
-        let http = reqwest::Client::builder().tcp_nodelay(true).connect_timeout(Duration::from_secs(1)).no_proxy();
-        let http = http.build().map_err(|error| ConsensusError::Raft(error.to_string()))?;
-        let network = NetworkFactory { cluster_id: cluster_id.clone(), http };
+        let network = NetworkFactory::new(cluster_id.clone(), tls.cloned());
         let machine = StateMachine { shared: shared.clone(), snapshots: snapshots.clone() };
         let raft_config = Arc::new(raft_config(&config)?);
         let raft = Raft::new(config.node_id, raft_config, network, log, machine)

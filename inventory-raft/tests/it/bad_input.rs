@@ -78,7 +78,8 @@ async fn a_directory_of_somebody_else_is_refused_by_name() {
     let data = cluster.data_of(0).to_owned();
     let start = |id: &str, cluster_id: &str| {
         let mut node = std::process::Command::new(env!("CARGO_BIN_EXE_inventory-raft"));
-        node.args(["--node-id", id, "--region", "r1", "--cluster-id", cluster_id, "--raft-listen", "127.0.0.1:0"]);
+        node.args(["--node-id", id, "--region", "r1", "--cluster-id", cluster_id, "--raft-listen", "127.0.0.1:0"])
+            .arg("--plaintext");
         let output = node.arg("--data-dir").arg(&data).output().unwrap();
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()

@@ -7,19 +7,26 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use disk_faults::{DiskFaults, TakenBack};
+use http::Request;
+use http_body_util::{BodyExt, Empty};
 use inventory_api::{ClusterView, InventoryClient, LineRequest, Outcome, OutcomeCode, PurchaseRequest, ReceiveRequest};
+use serde::de::DeserializeOwned;
+use storefront_tls::{Connector, HttpClient, Tls, Wanted};
 use storefront_types::{CallContext, CommandId, Quantity, ReservationId, Sku};
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use super::identities::{Identities, security};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Node {
     pub(crate) id: u64,
     pub(crate) client: String,
-    raft: String,
-    admin: String,
+    pub(crate) raft: String,
+    pub(crate) admin: String,
     data: PathBuf,
     /// A disk that can lose what was not synced; without, the machine's own.
     pub(crate) disk: Option<DiskFaults>,
@@ -32,6 +39,8 @@ pub(crate) struct Cluster {
     pub(crate) http: reqwest::Client,
     /// Further arguments of every node.
     arguments: Vec<String>,
+    /// Without, the cluster speaks plaintext.
+    pub(crate) identities: Option<Identities>,
     folder: TempDir,
 }
 
@@ -68,7 +77,17 @@ impl Cluster {
 
     /// With further arguments for every node, and disks that can lose what was not synced.
     pub(crate) async fn with(arguments: &[&str], faults: bool) -> Self {
+        Self::made(arguments, faults, false).await
+    }
+
+    /// Over mutual TLS, with an authority of the cluster's own.
+    pub(crate) async fn over_tls() -> Self {
+        Self::made(&[], false, true).await
+    }
+
+    async fn made(arguments: &[&str], faults: bool, tls: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let identities = tls.then(|| Identities::new(&folder.path().join("tls")));
         let mut ports = free_ports(9).into_iter();
         let mut next = || ports.next().unwrap();
         let node = |id: u64| {
@@ -80,7 +99,7 @@ impl Cluster {
         };
         let nodes = (1..=3).map(node).collect();
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let mut cluster = Self { nodes, http: reqwest::Client::new(), arguments, folder };
+        let mut cluster = Self { nodes, http: reqwest::Client::new(), arguments, identities, folder };
         for at in 0..3 {
             cluster.start_node(at);
         }
@@ -110,6 +129,7 @@ impl Cluster {
             ])
             .args(["--listen", &node.client, "--raft-listen", &node.raft, "--admin", &node.admin, "--peers", &peers.join(",")])
             .args(["--data-dir", node.data.to_str().unwrap()])
+            .args(security(self.identities.as_ref().map(|of| &of.nodes[at])))
             .args(&self.arguments)
             .stdout(Stdio::from(log))
             .stderr(Stdio::from(errors))
@@ -154,13 +174,31 @@ impl Cluster {
         self.nodes.iter().map(|node| node.client.clone()).collect()
     }
 
+    fn tls(&self) -> Option<&Tls> {
+        self.identities.as_ref().map(|of| &of.client)
+    }
+
     pub(crate) fn client(&self) -> InventoryClient {
-        InventoryClient::new(self.addresses()).with_deadline(Duration::from_secs(15))
+        InventoryClient::new(self.addresses()).with_tls(self.tls()).with_deadline(Duration::from_secs(15))
+    }
+
+    /// A node's own answer to a GET.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, at: usize, path: &str) -> Option<T> {
+        let http = HttpClient::new(Connector::of(self.tls(), Wanted::AnyNode));
+        let request = Request::get(format!("http://{}{path}", self.nodes[at].client)).body(Empty::<Bytes>::new()).unwrap();
+        let body = http.send(request).await.ok()?.into_body().collect().await.ok()?;
+        serde_json::from_slice(&body.to_bytes()).ok()
     }
 
     pub(crate) async fn view(&self, at: usize) -> Option<ClusterView> {
-        let url = format!("http://{}/v1/cluster", self.nodes[at].client);
-        self.http.get(url).send().await.ok()?.json().await.ok()
+        self.ask(at, "/v1/cluster").await
+    }
+
+    /// Whether a node's metrics have a line that begins like this, with a number above zero.
+    pub(crate) async fn counted(&self, at: usize, series: &str) -> bool {
+        let url = format!("http://{}/metrics", self.nodes[at].admin);
+        let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
+        text.lines().any(|line| line.strip_prefix(series).is_some_and(|count| count.trim() != "0"))
     }
 
     /// Index of a node that says itself that it leads.
@@ -182,9 +220,8 @@ impl Cluster {
     pub(crate) async fn level(&self) -> String {
         eventually("equal state on every node", async || {
             let mut hashes = Vec::new();
-            for node in self.nodes.iter().filter(|node| node.process.is_some()) {
-                let url = format!("http://{}/admin/v1/state-hash", node.client);
-                let body: serde_json::Value = self.http.get(url).send().await.ok()?.json().await.ok()?;
+            for at in (0..3).filter(|at| self.nodes[*at].process.is_some()) {
+                let body: serde_json::Value = self.ask(at, "/admin/v1/state-hash").await?;
                 hashes.push((body["applied_index"].clone(), body["hash"].clone()));
             }
             hashes.windows(2).all(|pair| pair[0] == pair[1]).then(|| hashes[0].1.to_string())

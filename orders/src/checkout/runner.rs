@@ -116,7 +116,7 @@ impl Runner {
                 _ => Event::ReservationRecorded,
             },
             Ok(_) => Event::ReservationNotFound,
-            Err(ClientError::NotExecuted { .. }) => Event::InventoryAway,
+            Err(ClientError::NotExecuted { .. } | ClientError::Untrusted { .. }) => Event::InventoryAway,
             Err(_) => Event::InventoryUnknown,
         }
     }
@@ -197,7 +197,7 @@ impl Runner {
                     Event::PurchaseRefused
                 }
             },
-            Err(ClientError::NotExecuted { .. }) => Event::InventoryAway,
+            Err(ClientError::NotExecuted { .. } | ClientError::Untrusted { .. }) => Event::InventoryAway,
             Err(error) => {
                 tracing::warn!(%error, order = %checkout.id, "the purchase has no known outcome");
                 Event::InventoryUnknown

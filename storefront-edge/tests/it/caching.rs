@@ -80,8 +80,18 @@ impl Edge {
             .with_state(catalog.clone());
         tokio::spawn(async move { axum::serve(origin, routes).await });
         let nobody = "eu=127.0.0.1:9";
-        let config =
-            Config::parse_from(["edge", "--region", "eu", "--catalog", &address, "--orders", nobody, "--inventory", nobody]);
+        let config = Config::parse_from([
+            "edge",
+            "--region",
+            "eu",
+            "--catalog",
+            &address,
+            "--orders",
+            nobody,
+            "--inventory",
+            nobody,
+            "--inventory-plaintext",
+        ]);
         let (listeners, stop) = (Listeners::loopback().await.unwrap(), CancellationToken::new());
         let base = format!("http://{}", listeners.http_addr().unwrap());
         let ready = format!("http://{}/readyz", listeners.admin_addr().unwrap());

@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{
-    Response, StatusCode,
-    header::{HeaderMap, HeaderName, HeaderValue},
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Method, Request, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap},
 };
+use http_body_util::{BodyExt, Full, Limited};
 use serde::{Serialize, de::DeserializeOwned};
+use storefront_tls::Failed;
 use storefront_types::{CallContext, Problem};
+use tokio::time::timeout;
 
 use super::{Called, ClientError, InventoryClient, not_executed};
 use crate::{LEADER_HEADER, Outcome, Refusal, TERM_HEADER};
@@ -19,18 +23,37 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(4_500);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(160);
 
+/// Largest answer: 1,000 outcomes or a page of 200 reservations, each with 4 KiB of memo and what else it has.
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
 /// What one attempt came to.
 enum Attempt {
-    Answered(StatusCode, bytes::Bytes),
+    Answered(StatusCode, Bytes),
     /// Certainly not executed; another node or a later moment may do.
     NotExecuted,
+    /// Certainly not executed; another node, or new certificates, may do.
+    Untrusted(String),
     /// Perhaps executed.
     Unknown,
 }
 
-pub(super) fn headers(context: &CallContext) -> HeaderMap {
-    let pair = |(name, value): (&'static str, String)| Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?));
-    context.headers().into_iter().filter_map(pair).collect()
+pub(super) fn request(
+    context: &CallContext,
+    address: &str,
+    path: &str,
+    body: Option<&Bytes>,
+) -> http::Result<Request<Full<Bytes>>> {
+    let method = if body.is_some() { Method::POST } else { Method::GET };
+    let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
+    for (name, value) in context.headers() {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            request = request.header(HeaderName::from_static(name), value);
+        }
+    }
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    request.body(body.cloned().unwrap_or_default().into())
 }
 
 impl InventoryClient {
@@ -61,55 +84,60 @@ impl InventoryClient {
     }
 
     /// Repeats until answered or the deadline is over; reads never leave an unknown outcome behind.
-    async fn call(
-        &self,
-        context: &CallContext,
-        path: &str,
-        body: Option<&bytes::Bytes>,
-        any: bool,
-    ) -> Called<(StatusCode, bytes::Bytes)> {
+    async fn call(&self, context: &CallContext, path: &str, body: Option<&Bytes>, any: bool) -> Called<(StatusCode, Bytes)> {
         let began = Instant::now();
         let (mut pause, mut perhaps) = (FIRST_PAUSE, false);
         loop {
             let left = self.deadline.saturating_sub(began.elapsed());
             let address = if any { self.members.any() } else { self.members.target() };
+            let mut untrusted = None;
             match self.attempt(context, &address, path, body, left.min(ATTEMPT_TIMEOUT)).await {
                 Attempt::Answered(status, bytes) => return Ok((status, bytes)),
                 Attempt::NotExecuted => {}
+                Attempt::Untrusted(reason) => untrusted = Some(reason),
                 Attempt::Unknown => perhaps |= body.is_some(),
             }
             if began.elapsed() + pause >= self.deadline {
                 let waited = began.elapsed();
-                return Err(if perhaps { ClientError::OutcomeUnknown { waited } } else { ClientError::NotExecuted { waited } });
+                return Err(match untrusted {
+                    _ if perhaps => ClientError::OutcomeUnknown { waited },
+                    Some(reason) => ClientError::Untrusted { reason },
+                    None => ClientError::NotExecuted { waited },
+                });
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    async fn attempt(
-        &self,
-        context: &CallContext,
-        address: &str,
-        path: &str,
-        body: Option<&bytes::Bytes>,
-        timeout: Duration,
-    ) -> Attempt {
-        let url = format!("http://{address}{path}");
-        let request = match body {
-            Some(body) => self.http.post(url).header("content-type", "application/json").body(body.clone()),
-            None => self.http.get(url),
+    async fn attempt(&self, context: &CallContext, address: &str, path: &str, body: Option<&Bytes>, limit: Duration) -> Attempt {
+        // An address that is none came from somebody's list of nodes; the next one may be better.
+        let Ok(request) = request(context, address, path, body) else {
+            self.members.failed(address);
+            return Attempt::NotExecuted;
         };
-        let answer = match request.headers(headers(context)).timeout(timeout).send().await {
+        timeout(limit, self.exchange(address, request)).await.unwrap_or_else(|_| {
+            self.members.failed(address);
+            Attempt::Unknown
+        })
+    }
+
+    async fn exchange(&self, address: &str, request: Request<Full<Bytes>>) -> Attempt {
+        let answer = match self.http.send(request).await {
             Ok(answer) => answer,
-            Err(error) => {
+            Err(failed) => {
                 self.members.failed(address);
-                return if error.is_connect() { Attempt::NotExecuted } else { Attempt::Unknown };
+                return match failed {
+                    Failed::Untrusted(reason) => Attempt::Untrusted(format!("{address}: {reason}")),
+                    Failed::NoConnection(_) => Attempt::NotExecuted,
+                    Failed::NoAnswer(_) => Attempt::Unknown,
+                };
             }
         };
-        self.take_hint(address, &answer);
         let status = answer.status();
-        let Ok(bytes) = answer.bytes().await else { return Attempt::Unknown };
+        self.take_hint(address, status, answer.headers());
+        let Ok(bytes) = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await else { return Attempt::Unknown };
+        let bytes = bytes.to_bytes();
         match status.as_u16() {
             421 | 429 | 503 => {
                 let problem = serde_json::from_slice::<Problem>(&bytes);
@@ -120,9 +148,9 @@ impl InventoryClient {
         }
     }
 
-    fn take_hint(&self, asked: &str, answer: &Response) {
-        let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        if answer.status() == StatusCode::MISDIRECTED_REQUEST || answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+    fn take_hint(&self, asked: &str, status: StatusCode, headers: &HeaderMap) {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        if status == StatusCode::MISDIRECTED_REQUEST || status == StatusCode::SERVICE_UNAVAILABLE {
             self.members.failed(asked);
         }
         if let (Some(address), Some(term)) = (text(LEADER_HEADER), text(TERM_HEADER).and_then(|term| term.parse().ok())) {
@@ -131,7 +159,7 @@ impl InventoryClient {
     }
 }
 
-fn to_json<B: Serialize>(body: &B) -> Called<bytes::Bytes> {
+fn to_json<B: Serialize>(body: &B) -> Called<Bytes> {
     serde_json::to_vec(body).map(Into::into).map_err(|_| ClientError::NotExecuted { waited: Duration::ZERO })
 }
 

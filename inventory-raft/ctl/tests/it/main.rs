@@ -4,3 +4,4 @@
 
 mod operators;
 mod process;
+mod tls;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dev_ca::DevCa;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,6 +38,8 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
     cluster_id: &'static str,
     arguments: Vec<String>,
+    /// Without, plaintext.
+    pub(crate) ca: Option<DevCa>,
     pub(crate) folder: TempDir,
 }
 
@@ -56,7 +59,16 @@ impl Cluster {
         let node = |id| Node { id, client: ports.next().unwrap(), raft: ports.next().unwrap(), process: None };
         let nodes = (1..=count).map(node).collect();
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self { nodes, cluster_id, arguments, folder: tempfile::tempdir().unwrap() }
+        Self { nodes, cluster_id, arguments, ca: None, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// Flags of somebody of this cluster: `node/1`, `client`.
+    pub(crate) fn security(&self, who: &str) -> Vec<String> {
+        let Some(ca) = &self.ca else { return vec!["--plaintext".to_owned()] };
+        let name = format!("storefront://{}/{who}", self.cluster_id).parse().unwrap();
+        let files = ca.identity(&who.replace('/', "-"), &name).unwrap();
+        let flags = [("--tls-ca", &files.ca), ("--tls-cert", &files.cert), ("--tls-key", &files.key)];
+        flags.iter().flat_map(|(flag, path)| [(*flag).to_owned(), text(path).to_owned()]).collect()
     }
 
     pub(crate) fn data(&self, id: u64) -> PathBuf {
@@ -70,13 +82,13 @@ impl Cluster {
 
     /// Starts a node; the `first` nodes begin the cluster together, others wait to be added.
     pub(crate) fn start(&mut self, id: u64, first: usize) {
-        let (data, peers) = (self.data(id), self.peers(first));
+        let (data, peers, security) = (self.data(id), self.peers(first), self.security(&format!("node/{id}")));
         let log = File::options().create(true).append(true).open(self.folder.path().join(format!("{id}.log"))).unwrap();
         let node = self.nodes.iter_mut().find(|node| node.id == id).unwrap();
         let mut command = Command::new(program("inventory-raft"));
         command.args(["--node-id", &id.to_string(), "--region", &format!("r{id}"), "--cluster-id", self.cluster_id]);
         command.args(["--listen", &node.client, "--raft-listen", &node.raft, "--data-dir", data.to_str().unwrap()]);
-        command.args(&self.arguments);
+        command.args(&self.arguments).args(security);
         if usize::try_from(id).unwrap() <= first {
             command.args(["--bootstrap", "--peers", &peers]);
         }
@@ -92,10 +104,16 @@ impl Cluster {
 
     /// Runs the command line against these nodes.
     pub(crate) fn ctl(&self, arguments: &[&str]) -> Output {
-        self.ctl_with("json", arguments)
+        self.secured("json", arguments)
     }
 
-    fn ctl_with(&self, output: &str, arguments: &[&str]) -> Output {
+    fn secured(&self, output: &str, arguments: &[&str]) -> Output {
+        let security = self.security("client");
+        self.ctl_with(output, &security.iter().map(String::as_str).chain(arguments.iter().copied()).collect::<Vec<_>>())
+    }
+
+    /// With other flags for certificates, or none.
+    pub(crate) fn ctl_with(&self, output: &str, arguments: &[&str]) -> Output {
         let endpoints: Vec<&str> = self.nodes.iter().map(|node| node.client.as_str()).collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_inventoryctl"));
         command.args(["--output", output, "--endpoints", &endpoints.join(",")]).args(arguments).output().unwrap()
@@ -103,7 +121,7 @@ impl Cluster {
 
     /// Runs it and gives what a person sees; it must go well.
     pub(crate) fn table(&self, arguments: &[&str]) -> String {
-        let output = self.ctl_with("table", arguments);
+        let output = self.secured("table", arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
@@ -131,9 +149,7 @@ impl Cluster {
 
     /// Runs it; it must be refused with this exit code, and say this.
     pub(crate) fn refused(&self, code: i32, says: &str, arguments: &[&str]) {
-        let output = self.ctl(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(code) && said.contains(says), "{arguments:?}: {:?}, {said}", output.status);
+        refused(self.ctl(arguments), code, says, arguments);
     }
 
     pub(crate) fn addresses(&self) -> Vec<String> {
@@ -154,4 +170,9 @@ impl Drop for Cluster {
 
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+pub(crate) fn refused(output: Output, code: i32, says: &str, arguments: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(code) && said.contains(says), "{arguments:?}: {:?}, {said}", output.status);
 }
