@@ -43,7 +43,6 @@ impl Tls {
     /// CA file has signed it, it has begun and not ended.
     pub fn open(paths: TlsPaths) -> Result<Self, TlsError> {
         let loaded = paths.load()?;
-        tell(&loaded);
         Ok(Self(Arc::new(Inner { paths, current: RwLock::new(Arc::new(loaded)) })))
     }
 
@@ -115,6 +114,8 @@ async fn follow(inner: Weak<Inner>, mut taken: Stamp) {
     loop {
         tokio::time::sleep(LOOK).await;
         let Some(inner) = inner.upgrade() else { return };
+        // Each time, because a process may begin to collect metrics after it has read its certificates.
+        tell(&inner.current());
         let now = inner.paths.stamp();
         if now == before && now != taken {
             taken = now;
@@ -134,7 +135,6 @@ fn reload(inner: &Inner) {
         Ok(new) => {
             tracing::info!(name = %new.name, not_after = new.not_after, "new certificates are in use");
             metrics::counter!("tls_reloads_total", "result" => "ok").increment(1);
-            tell(&new);
             *inner.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         }
         Err(error) => {

@@ -46,6 +46,10 @@ async fn a_cluster_over_mutual_tls_sells_and_outlives_its_leader() {
     cluster.start_node(leader);
     assert_eq!(sold(&client, "cup").await, 10);
     cluster.level().await;
+    eventually("the end of the certificate in the metrics", async || {
+        cluster.counted(leader, "tls_certificate_not_after_seconds").await.then_some(())
+    })
+    .await;
     // In plaintext nobody is heard, neither at the clients' port nor at the peers'.
     let (at, http) = (cluster.leader().await, &cluster.http);
     for address in [&cluster.nodes[at].client, &cluster.nodes[at].raft] {
