@@ -39,7 +39,7 @@ pub struct Config {
     /// Begin the cluster with the given peers if it has not begun; all of them may be told to
     #[arg(long, env = "BOOTSTRAP")]
     pub bootstrap: bool,
-    /// Between two heartbeats in milliseconds; at least twice the largest round trip, three times with TLS, or a new connection takes longer
+    /// Between two heartbeats in milliseconds; at least twice the largest round trip, with TLS three times
     #[arg(long, env = "HEARTBEAT_MS", default_value_t = 100)]
     pub heartbeat_ms: u64,
     /// Shortest silence in milliseconds after which a follower asks for votes; the longest is twice that

@@ -1,7 +1,7 @@
 //! A certificate authority in a directory, for a cluster on a developer's machine and for tests.
 //!
-//! Owns: the authority's key and certificate, and those it has issued. Must not: be used where the directory can be read by others, or where
-//! certificates have to be revoked; operators have an authority of their own.
+//! Owns: the authority's key and certificate, and those it has issued. Must not: be used where others can read the directory, or
+//! where certificates have to be revoked; operators have an authority of their own.
 
 mod files;
 
@@ -70,7 +70,8 @@ impl DevCa {
         Ok(Self { directory, issuer: Issuer::new(authority(), key) })
     }
 
-    /// Key and certificate of somebody in files of this stem: those that are there as long as they are good for some time, else new ones.
+    /// Key and certificate of somebody in files of this stem: those that are there as long as they are good for some time, else
+    /// new ones.
     pub fn identity(&self, stem: &str, name: &PeerName) -> Result<TlsPaths, DevCaError> {
         let now = OffsetDateTime::now_utc();
         let paths = self.paths(stem);

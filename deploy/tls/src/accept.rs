@@ -16,7 +16,8 @@ use crate::{PeerName, refusal};
 /// Longest handshake: a round trip around the world is 0.4 s, a handshake has two.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Handshakes under way at a port; each costs some 20 KiB and a millisecond of a core. Further connections wait in the kernel's queue.
+/// Handshakes under way at a port; each costs some 20 KiB and a millisecond of a core. Further connections wait in the kernel's
+/// queue.
 const MAX_HANDSHAKES: usize = 256;
 
 /// Longest wait for a refused caller to go, and bytes read from it meanwhile.
@@ -79,8 +80,8 @@ impl Acceptor {
     }
 }
 
-/// In TLS 1.3 a caller learns only after its handshake that it is refused, and has sent its request by then. Closed with that unread, the
-/// connection would be reset and the caller could lose the alert that says why, and that nothing was executed.
+/// In TLS 1.3 a caller learns only after its handshake that it is refused, and has sent its request by then. Closed with that
+/// unread, the connection would be reset and the caller could lose the alert that says why, and that nothing was executed.
 async fn part(mut stream: TcpStream) {
     let reading = async {
         stream.shutdown().await?;

@@ -39,7 +39,8 @@ pub struct TlsPaths {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error(
-        "neither certificates nor --{0}plaintext: give --{0}tls-ca, --{0}tls-cert and --{0}tls-key, or --{0}plaintext if whoever reaches the ports may read and change stock"
+        "neither certificates nor --{0}plaintext: give --{0}tls-ca, --{0}tls-cert and --{0}tls-key, or --{0}plaintext if \
+         whoever reaches the ports may read and change stock"
     )]
     Neither(&'static str),
     #[error("--{0}plaintext and certificates at once: leave one out")]

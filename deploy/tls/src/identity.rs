@@ -39,8 +39,8 @@ impl Inner {
 }
 
 impl Tls {
-    /// Reads the files. Each is wrong in a way that the error names, or all are right: the key is the certificate's, an authority of the
-    /// CA file has signed it, it has begun and not ended.
+    /// Reads the files. Each is wrong in a way that the error names, or all are right: the key is the certificate's, an authority
+    /// of the CA file has signed it, it has begun and not ended.
     pub fn open(paths: TlsPaths) -> Result<Self, TlsError> {
         let loaded = paths.load()?;
         Ok(Self(Arc::new(Inner { paths, current: RwLock::new(Arc::new(loaded)) })))
@@ -107,8 +107,8 @@ fn tell(loaded: &Loaded) {
     }
 }
 
-/// Ends with the last user. Files are taken when they have lain still for one look, so that three of them can be replaced one after
-/// the other; a fault is told once for each state of the files.
+/// Ends with the last user. Files are taken when they have lain still for one look, so that three of them can be replaced one
+/// after the other; a fault is told once for each state of the files.
 async fn follow(inner: Weak<Inner>, mut taken: Stamp) {
     let mut before = taken;
     loop {

@@ -1,7 +1,7 @@
 //! Who a certificate says somebody is: a URI in its subject alternative names.
 //!
-//! `storefront://<cluster>/node/<id>` is a node, `storefront://<cluster>/client` or `.../client/<what>` a client. Hosts and addresses are not
-//! looked at: nodes move, their names do not.
+//! `storefront://<cluster>/node/<id>` is a node, `storefront://<cluster>/client` or `.../client/<what>` a client. Hosts and
+//! addresses are not looked at: nodes move, their names do not.
 
 use std::{fmt, str::FromStr};
 

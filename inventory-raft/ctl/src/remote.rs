@@ -27,7 +27,9 @@ const MAX_HOPS: usize = 5;
 
 /// No node answered.
 #[derive(Debug, thiserror::Error)]
-#[error("no node answers at {0}; is the cluster up, and are the --endpoints right?")]
+#[error(
+    "no node answers at {0}; is the cluster up, are the --endpoints right, and has it certificates if this program has some?"
+)]
 pub(crate) struct Unreachable(pub(crate) String);
 
 /// A node was reached and nothing was asked.

@@ -22,8 +22,8 @@ use super::{
 fn purchase_of(name: &str) -> Vec<u8> {
     let body = serde_json::to_string(&purchase(Uuid::now_v7(), name, 1)).unwrap();
     let length = body.len();
-    format!("POST /v1/purchases HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
-        .into_bytes()
+    let head = "POST /v1/purchases HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length:";
+    format!("{head} {length}\r\n\r\n{body}").into_bytes()
 }
 
 async fn sold(client: &InventoryClient, name: &str) -> u64 {
@@ -131,9 +131,9 @@ async fn who_has_no_right_certificate_is_refused_by_name_and_changes_nothing() {
 
 /// A node's vote for itself in a term far ahead: postcard of term, candidate, "not committed", no log, no transfer of leadership.
 fn vote_request(to: u64, candidate: u8) -> Vec<u8> {
-    let head = format!(
-        "POST /raft/v1/vote HTTP/1.1\r\nhost: x\r\nconnection: close\r\nraft-cluster: test\r\nraft-to: {to}\r\ncontent-length: 6\r\n\r\n"
-    );
+    let head =
+        "POST /raft/v1/vote HTTP/1.1\r\nhost: x\r\nconnection: close\r\nraft-cluster: test\r\ncontent-length: 6\r\nraft-to:";
+    let head = format!("{head} {to}\r\n\r\n");
     [head.as_bytes(), &[0xe7, 0x07, candidate, 0, 0, 0]].concat()
 }
 
