@@ -1,7 +1,13 @@
 //! The ledger of a SKU through HTTP: whole, in pages, on every node, after restarts and from a snapshot.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use inventory_api::{
-    AdjustRequest, Balance, LedgerPage, LevelChange, MoveRequest, Movement, MovementKind, ReserveRequest, StockAt,
+    AdjustRequest, Balance, BatchRequest, CommandRequest, InventoryClient, LedgerPage, LevelChange, MoveRequest, Movement,
+    MovementKind, ReserveRequest, StockAt,
 };
 use storefront_types::{CommandId, LocationId, Problem, ProblemType, Quantity, ReservationId};
 use uuid::Uuid;
@@ -104,6 +110,43 @@ async fn a_ledger_says_what_moved_the_stock_and_adds_up() {
     assert_eq!(items, whole.items[3..]);
     assert_eq!(after(&first.opening.unwrap(), &items), closing);
     assert!(client.ledger(&context, &sku("nothing"), ALL, 2, None).await.unwrap().is_none());
+}
+
+/// So many movements that the opening balance takes several steps, while more come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_ledger_adds_up_while_more_is_sold() {
+    let cluster = Cluster::start().await;
+    let (client, context) = (cluster.client(), context());
+    receive(&client, "cup", 1_000_000).await;
+    let sell = async |client: &InventoryClient, count: usize| {
+        let one = || CommandRequest::Purchase(purchase(Uuid::now_v7(), "cup", 1));
+        let commands = std::iter::repeat_with(one).take(count).collect();
+        client.batch(&super::cluster::context(), &BatchRequest { commands }).await.unwrap();
+    };
+    for _ in 0..9 {
+        sell(&client, 1_000).await;
+    }
+    let (stop, seller) = (Arc::new(AtomicBool::new(false)), client.clone());
+    let stopped = stop.clone();
+    let selling = tokio::spawn(async move {
+        while !stopped.load(Ordering::Relaxed) {
+            sell(&seller, 20).await;
+        }
+    });
+    let first = client.ledger(&context, &sku("cup"), u64::MAX, 200, None).await.unwrap().unwrap();
+    let (mut items, mut cursor) = (first.items, first.next_cursor);
+    while let Some(next) = &cursor {
+        let page = client.ledger(&context, &sku("cup"), ALL, 200, Some(next)).await.unwrap().unwrap();
+        items.extend(page.items);
+        cursor = page.next_cursor;
+    }
+    stop.store(true, Ordering::Relaxed);
+    selling.await.unwrap();
+    let (opening, closing) = (first.opening.unwrap(), first.closing.unwrap());
+    assert!(items.len() > 9_000 && opening.version == 0);
+    assert_eq!(after(&opening, &items), closing);
+    let stock = client.stock(&context, &sku("cup"), inventory_api::Consistency::Linearizable).await.unwrap().unwrap();
+    assert!(stock.version > closing.version, "nothing was sold meanwhile");
 }
 
 #[tokio::test(flavor = "multi_thread")]
