@@ -102,6 +102,17 @@ impl Unanswered {
     }
 }
 
+/// The requests, as soon as there is one. openraft spares a peer that does not answer by being late with the first: a transport that
+/// connects before it asks for it would try a peer that is down again and again without a pause.
+pub(super) async fn begun<S>(requests: S) -> impl Stream<Item = Request> + Send + Unpin + 'static
+where
+    S: Stream<Item = Request> + Send + Unpin + 'static,
+{
+    let mut requests = requests.fuse();
+    let first = requests.next().await;
+    stream::iter(first).chain(requests)
+}
+
 /// The body of the long request.
 pub(super) fn request_body<S>(requests: S, unanswered: Unanswered) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static
 where

@@ -170,11 +170,11 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
-        let unanswered = Unanswered::new();
-        let body = streamed(append_stream::request_body(input, unanswered.clone()));
-        // The request lasts as long as this node leads; the setup and each answer have their deadlines.
-        let sent = Self::send(self.http.clone(), self.request("append-stream").body(body));
         Box::pin(async move {
+            let unanswered = Unanswered::new();
+            let requests = append_stream::request_body(append_stream::begun(input).await, unanswered.clone());
+            // The request lasts as long as this node leads; the setup and each answer have their deadlines.
+            let sent = Self::send(self.http.clone(), self.request("append-stream").body(streamed(requests)));
             let answer = timeout(option.soft_ttl() * SETUP_TTLS, sent).await;
             let answer = answer.map_err(|late| unreachable_peer(&late))?.map_err(|error| unreachable_peer(&error))?;
             let answers = append_stream::answers(answer.into_data_stream(), unanswered, option.soft_ttl());
