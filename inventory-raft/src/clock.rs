@@ -1,13 +1,32 @@
 //! The one place that reads the wall clock. The leader stamps log entries with it; replicas never look.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::OnceLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use time::OffsetDateTime;
 
 use crate::stock::LogTime;
 
+/// The clock of a simulated world, for the whole process.
+static SIMULATED: OnceLock<fn() -> LogTime> = OnceLock::new();
+
+/// Takes the time from a simulation from now on. The first call stands.
+pub(crate) fn simulate(now: fn() -> LogTime) {
+    SIMULATED.get_or_init(|| now);
+}
+
+/// Whether time is simulated. Then nothing may run on a thread of its own: threads would decide the order of things.
+pub(crate) fn is_simulated() -> bool {
+    SIMULATED.get().is_some()
+}
+
 /// Milliseconds since the Unix epoch; 0 for a clock set before it.
 pub(crate) fn now() -> LogTime {
+    if let Some(simulated) = SIMULATED.get() {
+        return simulated();
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     LogTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -10,6 +10,7 @@ mod members;
 mod network;
 mod node;
 mod persister;
+mod simulated;
 mod snapshot;
 pub(crate) mod snapshot_file;
 mod state_machine;
@@ -18,8 +19,9 @@ mod view;
 
 pub(crate) use log_store::LogStore;
 pub(crate) use members::MemberError;
-pub(crate) use network::raft_router;
+pub(crate) use network::{PeerServer, raft_router};
 pub(crate) use node::{Consensus, ConsensusConfig, ReadError, SubmitError};
+pub(crate) use simulated::{last_vote, written};
 pub(crate) use state_machine::SharedState;
 pub(crate) use type_config::Peer;
 pub(crate) use view::View;

@@ -8,6 +8,8 @@ mod http;
 mod identity;
 mod node;
 mod read;
+#[doc(hidden)]
+pub mod simulation;
 pub mod snapshots;
 mod space;
 pub mod stock;

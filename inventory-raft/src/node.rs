@@ -73,7 +73,7 @@ fn door(tls: Option<&Tls>, wanted: Wanted, port: &'static str) -> Door {
 }
 
 /// The duties of a leader, and what the node tells about itself. Never returns.
-async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness) {
+pub(crate) async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -262,6 +262,9 @@ fn answer(body: &impl Serialize) -> Response {
 pub(super) struct Sender(Option<u64>);
 
 impl Sender {
+    /// As in plaintext.
+    pub(super) const ANYBODY: Self = Self(None);
+
     /// Only the candidate or leader itself sends with its vote.
     pub(super) fn may_say(self, vote: &Vote) -> bool {
         let claimed = vote.leader_id.node_id;

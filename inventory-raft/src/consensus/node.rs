@@ -10,9 +10,11 @@ use std::{
 
 use inventory_api::NodeState;
 use openraft::{
-    Config, Instant, ReadPolicy, ServerState, SnapshotPolicy,
+    Config, Instant, RaftNetworkFactory, ReadPolicy, ServerState, SnapshotPolicy,
     async_runtime::WatchReceiver,
     error::{ClientWriteError, LinearizableReadError, RaftError},
+    network::NetSnapshot,
+    storage::RaftLogStorage,
 };
 use storefront_tls::Tls;
 use tokio::{sync::watch, time::timeout};
@@ -21,7 +23,7 @@ use super::{
     log_store::LogStore,
     network::{NetworkFactory, PeerServer},
     persister::{self, Persister},
-    snapshot::SnapshotDir,
+    snapshot::{SnapshotDir, SnapshotFile},
     state_machine::{SharedState, StateMachine},
     type_config::{Peer, TypeConfig},
     view::{self, View},
@@ -127,6 +129,19 @@ impl Consensus {
         let log = LogStore::open(&config.data_dir.join("log"))?;
         let cluster_id: Arc<str> = config.cluster_id.as_str().into();
         let network = NetworkFactory::new(cluster_id.clone(), tls.cloned());
+        let mut started = Self::begin(config, shared, snapshots, log, network).await?;
+        started.persister = Mutex::new(Some(persister));
+        Ok(started)
+    }
+
+    /// Runs Raft on the given log and network, with nothing that writes the state behind the log.
+    pub(super) async fn begin(
+        config: ConsensusConfig,
+        shared: Arc<SharedState>,
+        snapshots: SnapshotDir,
+        log: impl RaftLogStorage<TypeConfig>,
+        network: impl RaftNetworkFactory<TypeConfig, Network: NetSnapshot<TypeConfig, SnapshotData = SnapshotFile>>,
+    ) -> Result<Self, ConsensusError> {
         let machine = StateMachine { shared: shared.clone(), snapshots: snapshots.clone() };
         let raft_config = Arc::new(raft_config(&config)?);
         let raft = Raft::new(config.node_id, raft_config, network, log, machine)
@@ -138,8 +153,8 @@ impl Consensus {
                 tracing::info!(%error, "the cluster was already begun");
             }
         }
-        let persister = Mutex::new(Some(persister));
-        let view = view::follow(&raft);
+        let cluster_id = config.cluster_id.as_str().into();
+        let (persister, view) = (Mutex::default(), view::follow(&raft));
         Ok(Self { raft, shared, cluster_id, node_id: config.node_id, view, snapshots, persister })
     }
 
@@ -283,6 +298,7 @@ fn raft_config(config: &ConsensusConfig) -> Result<Config, ConsensusError> {
         enable_pre_vote: Some(true),
         // A leader sends entries before its own disk has them. Back as leader of the same term without its tail, it would give
         // their places in the log to others, and followers that have the first would keep them: the election makes a new term.
+        // Nor would it know what is committed, and its reads would be stale.
         enable_leader_restore: Some(false),
         ..Config::default()
     };

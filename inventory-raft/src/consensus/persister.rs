@@ -38,12 +38,18 @@ pub(crate) fn recover(directory: &Path, snapshots: &SnapshotDir) -> io::Result<(
             return Ok((applied, store));
         }
     }
-    let Some((file, meta)) = newest else { return Ok((Applied { replaced: true, ..Applied::default() }, store)) };
+    Ok((from_snapshot(snapshots)?, store))
+}
+
+/// The ledger as the newest snapshot has it; empty without one.
+pub(super) fn from_snapshot(snapshots: &SnapshotDir) -> io::Result<Applied> {
+    let newest = snapshots.newest().map_err(io::Error::other)?;
+    let Some((file, meta)) = newest else { return Ok(Applied { replaced: true, ..Applied::default() }) };
     let (inventory, ids_ever) = snapshot_file::load(&file.path).map_err(io::Error::other)?;
-    tracing::info!(index = snapshot_index, "loaded the newest snapshot");
     let (last_applied, membership) = (meta.last_log_id, meta.last_membership);
     let applied = Applied { inventory, last_applied, membership, ids_ever, replaced: true };
-    Ok((applied, store))
+    tracing::info!(index = applied.index(), "loaded the newest snapshot");
+    Ok(applied)
 }
 
 /// The running thread. Stopping it writes the rest and marks the store clean.

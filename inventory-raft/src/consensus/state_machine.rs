@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     io,
     sync::{
-        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -46,6 +46,9 @@ impl Applied {
     }
 }
 
+/// Sees each entry that is applied, with the state after it. Simulations look here; production has none.
+pub(super) type Witness = Box<dyn Fn(&LogEntry, &[Command], &Applied, &[Outcome]) + Send + Sync>;
+
 /// Read by requests, written by `apply` alone.
 pub(crate) struct SharedState {
     applied: RwLock<Applied>,
@@ -56,6 +59,7 @@ pub(crate) struct SharedState {
     pub(super) unsnapshotted: AtomicU64,
     pub(super) snapshot_bytes: AtomicU64,
     pub(crate) marks: Arc<Marks>,
+    pub(super) witness: OnceLock<Witness>,
 }
 
 impl SharedState {
@@ -63,7 +67,7 @@ impl SharedState {
         let feed = ChangeFeed::new(applied.index());
         let (applied, heard) = (RwLock::new(applied), Mutex::default());
         let (unsnapshotted, snapshot_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { applied, heard, feed, unsnapshotted, snapshot_bytes, marks: Arc::default() }
+        Self { applied, heard, feed, unsnapshotted, snapshot_bytes, marks: Arc::default(), witness: OnceLock::new() }
     }
 
     /// The leader said at `at` that everything up to `commit` is committed.
@@ -108,6 +112,9 @@ impl SharedState {
             };
             if commands.contains(&Command::Mark) {
                 self.marks.hash(entry.log_id.index, applied.inventory.freeze());
+            }
+            if let Some(witness) = self.witness.get() {
+                witness(entry, &commands, &applied, &outcomes);
             }
             // Under the lock, so that a reader never sees a state that is ahead of the feed: it would be told of it twice.
             self.feed.publish(entry.log_id.index, applied.inventory.take_touched());
@@ -200,6 +207,9 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
             metrics::histogram!("inventory_snapshot_duration_seconds").record(began.elapsed());
             Ok(Snapshot { meta, snapshot })
         };
+        if crate::clock::is_simulated() {
+            return build();
+        }
         tokio::task::spawn_blocking(build).await.map_err(io::Error::other)?
     }
 }

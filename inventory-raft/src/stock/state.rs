@@ -115,6 +115,15 @@ impl Inventory {
         self.trails.told_by(Record::Reservation(slot));
     }
 
+    /// Loses the memory of what was refused: a fault that simulations plant, to see that it is found.
+    pub(crate) fn forget_refusals(&mut self) {
+        let refused = |known: &Remembered| matches!(known.answer, Answer::Refused { .. });
+        let ids: Vec<Uuid> = self.remembered.after(None).filter(|(_, known)| refused(known)).map(|(id, _)| *id).collect();
+        for known in ids.iter().filter_map(|id| self.remembered.remove(id)).collect::<Vec<_>>() {
+            self.forget_answer(&known.answer);
+        }
+    }
+
     /// Puts a reservation into the indexes that its state calls for.
     pub(crate) fn index(&mut self, id: ReservationId, reservation: &Reservation) {
         match reservation.state {
