@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use backing_servers::free_listener;
 
 /// The port that the first edge asks for; the next regions' edges ask for the next ones.
 const FRONT_DOOR: u16 = 8080;
@@ -132,16 +133,13 @@ impl Ports {
     }
 
     fn take_wanted(&mut self, name: &str, wanted: Option<u16>) -> anyhow::Result<u16> {
-        let choices = self.known.get(name).copied().into_iter().chain(wanted).chain([0]);
-        for port in choices {
-            if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
-                let port = listener.local_addr()?.port();
-                self.held.push(listener);
-                self.known.insert(name.to_owned(), port);
-                return Ok(port);
-            }
-        }
-        anyhow::bail!("no port of the loopback interface is free")
+        let mut choices = self.known.get(name).copied().into_iter().chain(wanted);
+        let free = choices.find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+        let listener = free.map_or_else(free_listener, Ok).context("no port of the loopback interface is free")?;
+        let port = listener.local_addr()?.port();
+        self.held.push(listener);
+        self.known.insert(name.to_owned(), port);
+        Ok(port)
     }
 
     pub(crate) fn save(self) -> anyhow::Result<()> {

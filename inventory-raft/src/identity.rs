@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::store::format_version::FORMAT_VERSION;
 
@@ -16,6 +17,14 @@ use crate::store::format_version::FORMAT_VERSION;
 struct Identity {
     cluster_id: String,
     node_id: u64,
+    format_version: u32,
+    /// Drawn when the directory was made: no other directory has it.
+    directory: Uuid,
+}
+
+/// What every format has.
+#[derive(Deserialize)]
+struct Format {
     format_version: u32,
 }
 
@@ -40,6 +49,7 @@ pub(crate) enum IdentityError {
 /// Holds the directory's lock until dropped.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
+    pub(crate) directory: Uuid,
     _file: File,
 }
 
@@ -50,30 +60,34 @@ pub(crate) fn claim(directory: &Path, cluster_id: &str, node_id: u64) -> Result<
     fs::create_dir_all(directory).map_err(io_error)?;
     let lock = File::create(directory.join("lock")).map_err(io_error)?;
     lock.try_lock().map_err(|_| IdentityError::InUse { path: directory.to_owned() })?;
-    let ours = Identity { cluster_id: cluster_id.to_owned(), node_id, format_version: FORMAT_VERSION };
-    match fs::read(&path) {
+    let directory_id = match fs::read(&path) {
         Ok(bytes) => {
             let malformed = |_| IdentityError::Malformed { path: path.clone() };
+            let Format { format_version: found } = serde_json::from_slice(&bytes).map_err(malformed)?;
+            if found > FORMAT_VERSION {
+                return Err(IdentityError::NewerFormat { path, found });
+            }
+            if found < FORMAT_VERSION {
+                return Err(IdentityError::OlderFormat { path, found });
+            }
             let found: Identity = serde_json::from_slice(&bytes).map_err(malformed)?;
-            if found.format_version > FORMAT_VERSION {
-                return Err(IdentityError::NewerFormat { path, found: found.format_version });
-            }
-            if found.format_version < FORMAT_VERSION {
-                return Err(IdentityError::OlderFormat { path, found: found.format_version });
-            }
-            if (&found.cluster_id, found.node_id) != (&ours.cluster_id, ours.node_id) {
+            if (found.cluster_id.as_str(), found.node_id) != (cluster_id, node_id) {
                 return Err(IdentityError::OtherNode { path, cluster_id: found.cluster_id, node_id: found.node_id });
             }
+            found.directory
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let (cluster_id, drawn) = (cluster_id.to_owned(), Uuid::new_v4());
+            let ours = Identity { cluster_id, node_id, format_version: FORMAT_VERSION, directory: drawn };
             let text = serde_json::to_vec_pretty(&ours).map_err(io::Error::from).map_err(io_error)?;
             fs::write(&path, text).map_err(io_error)?;
             File::open(&path).and_then(|file| file.sync_all()).map_err(io_error)?;
             File::open(directory).and_then(|file| file.sync_all()).map_err(io_error)?;
+            drawn
         }
         Err(source) => return Err(io_error(source)),
-    }
-    Ok(DirectoryLock { _file: lock })
+    };
+    Ok(DirectoryLock { directory: directory_id, _file: lock })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     batcher::Batcher,
     clock,
     config::Config,
-    consensus::{Consensus, raft_router},
+    consensus::{Consensus, Directories},
     http::{self, Api},
     identity,
     read::ReadRounds,
@@ -39,7 +39,10 @@ pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutd
     let tls = config.tls.clone().choose()?;
     let tls = tls.map(|files| Tls::open_node(files, &config.cluster_id, config.node_id)).transpose()?.map(Tls::followed);
     let lock = identity::claim(&config.data_dir, &config.cluster_id, config.node_id)?;
-    let consensus = Arc::new(Consensus::start(config.consensus(), tls.as_ref()).await?);
+    let directories =
+        Arc::new(Directories::open(&config.data_dir, config.node_id, lock.directory).context("who was met before")?);
+    let (consensus, peers) = Consensus::start(config.consensus(), directories.clone(), tls.as_ref()).await?;
+    let consensus = Arc::new(consensus);
     let (batcher, reads) = (Batcher::start(consensus.clone()), ReadRounds::start(consensus.clone()));
     let space = Space::new(&config.data_dir, config.space_limits());
     let readiness = Readiness::new(&["raft"]);
@@ -52,13 +55,13 @@ pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutd
         stopping: shutdown.clone(),
     });
     // Peers are served until the client port has drained: a proposal under way still needs their answers.
-    let peers = routed(raft_router(consensus.peer_server()));
-    let peers =
-        tokio::spawn(serve_connections(raft.0, door(tls.as_ref(), Wanted::OtherNode, "raft"), peers, std::future::pending()));
+    let door_for_peers = door(tls.as_ref(), Wanted::OtherNode, "raft");
+    let peers = tokio::spawn(serve_connections(raft.0, door_for_peers, routed(peers), std::future::pending()));
     let clients = door(tls.as_ref(), Wanted::Member, "client");
     let served = tokio::select! {
         served = serve_behind(clients, listeners, http::service(api), readiness.clone(), shutdown) => served,
         reason = consensus.failed() => Err(anyhow::anyhow!("Raft stopped: {reason}")),
+        reason = directories.denied() => Err(anyhow::anyhow!(reason)),
         () = space.watch() => Ok(()),
         () = lead(consensus.clone(), batcher, readiness.clone()) => Ok(()),
     };

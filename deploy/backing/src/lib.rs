@@ -12,5 +12,5 @@ mod testing;
 pub use install::{InstallError, ensure_installed};
 pub use postgres::Postgres;
 pub use redis::Redis;
-pub use spawn::{ServerError, free_port, guarded};
+pub use spawn::{ServerError, free_listener, free_port, guarded};
 pub use testing::{postgres_url, redis_url};

@@ -2,8 +2,10 @@
 
 use std::{
     fs::{File, OpenOptions},
+    hash::{BuildHasher, Hasher, RandomState},
     io,
     net::{TcpListener, TcpStream},
+    ops::Range,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -26,9 +28,26 @@ pub enum ServerError {
     File { path: PathBuf, source: io::Error },
 }
 
+/// Ports for servers, below those that Linux gives to outgoing connections (ip_local_port_range in ip(7)): one of these is still free
+/// when the server comes to it.
+const PORTS: Range<u16> = 12_000..32_000;
+
+/// Ports looked at before giving up.
+const MAX_TRIES: usize = 1_000;
+
+/// A listener on a free port of the loopback interface, which holds the port while others are looked for.
+pub fn free_listener() -> io::Result<TcpListener> {
+    let any = || {
+        let random = RandomState::new().build_hasher().finish() % u64::from(PORTS.end - PORTS.start);
+        PORTS.start + u16::try_from(random).unwrap_or_default()
+    };
+    let bound = (0..MAX_TRIES).find_map(|_| TcpListener::bind(("127.0.0.1", any())).ok());
+    bound.ok_or_else(|| io::ErrorKind::AddrInUse.into())
+}
+
 /// A port of the loopback interface that is free now.
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    Ok(free_listener()?.local_addr()?.port())
 }
 
 /// Runs `program` under `setpriv`, so that the kernel sends it `signal` when the thread that started it ends, and, as root, under another user.

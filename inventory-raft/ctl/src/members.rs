@@ -1,5 +1,7 @@
 //! Who belongs to the cluster, and who leads it.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use inventory_api::{AddLearnerRequest, Member, MemberRequest, MemberRole, TransferLeaderRequest, paths::admin as paths};
 
@@ -45,14 +47,19 @@ pub(crate) async fn run(cluster: &Cluster, output: Output, command: Members) -> 
     Ok(0)
 }
 
+/// How often leadership is offered, once a second: a node that lags just then lets an offer pass.
+const MAX_OFFERS: u32 = 15;
+
 pub(crate) async fn transfer(cluster: &Cluster, to: u64) -> anyhow::Result<u8> {
-    cluster.post_to_leader::<Done>(paths::TRANSFER_LEADER, &TransferLeaderRequest { to }).await?;
-    for _ in 0..50 {
-        if cluster.view().await?.leader.is_some_and(|leader| leader.id == to) {
-            eprintln!("node {to} leads");
-            return Ok(0);
+    for _ in 0..MAX_OFFERS {
+        cluster.post_to_leader::<Done>(paths::TRANSFER_LEADER, &TransferLeaderRequest { to }).await?;
+        for _ in 0..10 {
+            if cluster.view().await?.leader.is_some_and(|leader| leader.id == to) {
+                eprintln!("node {to} leads");
+                return Ok(0);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    anyhow::bail!("node {to} does not lead after 5 s; look at `status`")
+    anyhow::bail!("node {to} does not lead after {MAX_OFFERS} offers; look at `status`")
 }

@@ -19,7 +19,7 @@ use openraft::{
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{network::Sender, node::Raft, state_machine::SharedState, type_config::TypeConfig};
+use super::{node::Raft, peer_gate::Sender, state_machine::SharedState, type_config::TypeConfig};
 
 /// Largest message: 64 entries of 128 KiB, and room for the frame.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;

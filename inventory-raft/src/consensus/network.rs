@@ -1,8 +1,7 @@
 //! RPCs between peers: postcard over HTTP/1.1 on kept connections, on a port of their own.
 //!
-//! Every request names the cluster and the receiver it means; a peer of another cluster is refused. With TLS, both sides'
-//! certificates name them as well, and who speaks for another node is refused. Every RPC has
-//! the deadline that openraft gives it.
+//! Every request names the cluster, the sender and the receiver it means (`peer_gate`). With TLS, both sides' certificates name them as
+//! well. Every RPC has the deadline that openraft gives it.
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +16,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Request, State},
+    middleware,
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -34,25 +34,27 @@ use openraft::{
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
-use storefront_tls::{Connector, HttpClient, PeerName, Tls, Wanted};
+use storefront_tls::{Connector, HttpClient, Tls, Wanted};
 use tokio::time::timeout;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::{
     append_stream::{self, Unanswered},
     node::Raft,
+    peer_gate::{Gate, Sender, admit, refuse},
     snapshot::{SnapshotDir, SnapshotFile},
     state_machine::SharedState,
     type_config::{Peer, SnapshotMeta, TypeConfig, Vote},
 };
 
-const CLUSTER_HEADER: &str = "raft-cluster";
-const TO_HEADER: &str = "raft-to";
 /// Hex of the postcard of `(vote, meta)`; the body is the snapshot file.
 const SNAPSHOT_HEADER: &str = "raft-snapshot";
 
 /// Largest RPC body: 64 entries of 128 KiB, and room for the frame.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Longest text of a refusal.
+const MAX_REASON_BYTES: usize = 4 * 1024;
 
 /// Longest wait for a connection to a peer, and for the handshake on it.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -71,15 +73,15 @@ type PeerClient = HttpClient<PeerBody>;
 /// Links to peers. Those of one peer share their connections, which are to that node and no other.
 #[derive(Clone)]
 pub(crate) struct NetworkFactory {
-    cluster_id: Arc<str>,
+    gate: Gate,
     tls: Option<Tls>,
     /// By node; members and those that were.
     clients: Arc<Mutex<BTreeMap<u64, PeerClient>>>,
 }
 
 impl NetworkFactory {
-    pub(crate) fn new(cluster_id: Arc<str>, tls: Option<Tls>) -> Self {
-        Self { cluster_id, tls, clients: Arc::default() }
+    pub(super) fn new(gate: Gate, tls: Option<Tls>) -> Self {
+        Self { gate, tls, clients: Arc::default() }
     }
 }
 
@@ -90,13 +92,14 @@ impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
         let connector = || Connector::of(self.tls.as_ref(), Wanted::Node(target)).within(CONNECT_LIMIT);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let http = clients.entry(target).or_insert_with(|| HttpClient::new(connector())).clone();
-        PeerLink { cluster_id: self.cluster_id.clone(), http, target, address: node.raft.clone() }
+        PeerLink { gate: self.gate.clone(), http, target, address: node.raft.clone() }
     }
 }
 
 /// The way to one peer.
+#[derive(Clone)]
 pub(crate) struct PeerLink {
-    cluster_id: Arc<str>,
+    gate: Gate,
     http: PeerClient,
     target: u64,
     address: String,
@@ -116,21 +119,32 @@ fn streamed(chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> P
 
 impl PeerLink {
     fn request(&self, path: &str) -> Builder {
-        let request = Sent::post(format!("http://{}/raft/v1/{path}", self.address));
-        request.header(CLUSTER_HEADER, &*self.cluster_id).header(TO_HEADER, self.target)
+        self.gate.sign(Sent::post(format!("http://{}/raft/v1/{path}", self.address)), self.target)
     }
 
     /// Until the head of the answer.
-    async fn send(http: PeerClient, request: http::Result<Sent<PeerBody>>) -> io::Result<Incoming> {
-        let answer = http.send(request.map_err(io::Error::other)?).await.map_err(io::Error::other)?;
+    async fn send(self, request: http::Result<Sent<PeerBody>>) -> io::Result<Incoming> {
+        let answer = self.http.send(request.map_err(io::Error::other)?).await.map_err(io::Error::other)?;
         match answer.status() {
-            StatusCode::OK => Ok(answer.into_body()),
+            StatusCode::OK => {
+                self.gate.answered(self.target, answer.headers()).map_err(|error| {
+                    tracing::warn!(%error, "the answer of a peer is not used");
+                    io::Error::other(error)
+                })?;
+                Ok(answer.into_body())
+            }
+            StatusCode::CONFLICT => {
+                let reason = Limited::new(answer.into_body(), MAX_REASON_BYTES).collect().await.map_err(io::Error::other)?;
+                let reason = String::from_utf8_lossy(&reason.to_bytes()).into_owned();
+                self.gate.directories.deny(format!("node {} refuses this node: {reason}", self.target));
+                Err(io::Error::other(reason))
+            }
             status => Err(io::Error::other(format!("the peer answered {status}; its log may say why"))),
         }
     }
 
     async fn ask<A: DeserializeOwned>(&self, request: http::Result<Sent<PeerBody>>) -> io::Result<A> {
-        let answer = Self::send(self.http.clone(), request).await?;
+        let answer = self.clone().send(request).await?;
         let bytes = Limited::new(answer, MAX_BODY_BYTES).collect().await.map_err(io::Error::other)?.to_bytes();
         postcard::from_bytes(&bytes).map_err(io::Error::other)
     }
@@ -174,7 +188,7 @@ impl RaftNetworkV2<TypeConfig> for PeerLink {
             let unanswered = Unanswered::new();
             let requests = append_stream::request_body(append_stream::begun(input).await, unanswered.clone());
             // The request lasts as long as this node leads; the setup and each answer have their deadlines.
-            let sent = Self::send(self.http.clone(), self.request("append-stream").body(streamed(requests)));
+            let sent = self.clone().send(self.request("append-stream").body(streamed(requests)));
             let answer = timeout(option.soft_ttl() * SETUP_TTLS, sent).await;
             let answer = answer.map_err(|late| unreachable_peer(&late))?.map_err(|error| unreachable_peer(&error))?;
             let answers = append_stream::answers(answer.into_data_stream(), unanswered, option.soft_ttl());
@@ -227,15 +241,13 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 /// What the receiving side needs.
 #[derive(Clone)]
 pub(crate) struct PeerServer {
-    pub(crate) cluster_id: Arc<str>,
-    pub(crate) node_id: u64,
     pub(crate) raft: Raft,
     pub(crate) shared: Arc<SharedState>,
     pub(crate) snapshots: SnapshotDir,
 }
 
 /// The RPCs that peers call, for the Raft port.
-pub(crate) fn raft_router(server: PeerServer) -> Router {
+pub(super) fn raft_router(server: PeerServer, gate: Gate) -> Router {
     Router::new()
         .route("/raft/v1/append", post(append))
         .route("/raft/v1/append-stream", post(stream_append))
@@ -244,10 +256,7 @@ pub(crate) fn raft_router(server: PeerServer) -> Router {
         .route("/raft/v1/transfer-leader", post(transfer_leader))
         .route("/raft/v1/snapshot", post(snapshot))
         .with_state(server)
-}
-
-fn refuse(status: StatusCode, reason: impl ToString) -> Response {
-    (status, reason.to_string()).into_response()
+        .layer(middleware::from_fn_with_state(gate, admit))
 }
 
 fn answer(body: &impl Serialize) -> Response {
@@ -257,46 +266,9 @@ fn answer(body: &impl Serialize) -> Response {
     }
 }
 
-/// Who sends a request: the node that its certificate names, or in plaintext anybody.
-#[derive(Clone, Copy)]
-pub(super) struct Sender(Option<u64>);
-
-impl Sender {
-    /// As in plaintext.
-    pub(super) const ANYBODY: Self = Self(None);
-
-    /// Only the candidate or leader itself sends with its vote.
-    pub(super) fn may_say(self, vote: &Vote) -> bool {
-        let claimed = vote.leader_id.node_id;
-        let itself = self.0.is_none_or(|id| id == claimed);
-        if !itself {
-            metrics::counter!("inventory_peers_refused_total", "reason" => "speaks_for_another").increment(1);
-            tracing::warn!(certificate = self.0, claimed, "refused a peer that speaks for another node");
-        }
-        itself
-    }
-
-    fn check(self, vote: &Vote) -> Result<(), Response> {
-        if self.may_say(vote) { Ok(()) } else { Err(refuse(StatusCode::FORBIDDEN, "the certificate is another node's")) }
-    }
-}
-
 impl PeerServer {
-    fn check(&self, request: &Request) -> Result<Sender, Response> {
-        let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if text(CLUSTER_HEADER) != &*self.cluster_id {
-            tracing::warn!(from = text(CLUSTER_HEADER), "refused a peer of another cluster");
-            return Err(refuse(StatusCode::FORBIDDEN, "wrong cluster id"));
-        }
-        if text(TO_HEADER).parse() != Ok(self.node_id) {
-            tracing::warn!(to = text(TO_HEADER), node_id = self.node_id, "refused a peer that takes this node for another");
-            return Err(refuse(StatusCode::FORBIDDEN, "this is another node"));
-        }
-        Ok(Sender(request.extensions().get().and_then(PeerName::node_id)))
-    }
-
-    async fn read<T: DeserializeOwned>(&self, request: Request, vote: fn(&T) -> &Vote) -> Result<T, Response> {
-        let sender = self.check(&request)?;
+    async fn read<T: DeserializeOwned>(request: Request, vote: fn(&T) -> &Vote) -> Result<T, Response> {
+        let sender = Sender::of(&request);
         let bytes: Bytes = axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES)
             .await
             .map_err(|error| refuse(StatusCode::PAYLOAD_TOO_LARGE, error))?;
@@ -307,7 +279,7 @@ impl PeerServer {
 }
 
 async fn append(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let rpc: AppendEntriesRequest<TypeConfig> = server.read(request, |rpc: &AppendEntriesRequest<_>| &rpc.vote).await?;
+    let rpc: AppendEntriesRequest<TypeConfig> = PeerServer::read(request, |rpc: &AppendEntriesRequest<_>| &rpc.vote).await?;
     let commit = rpc.leader_commit.map_or(0, |last| last.index);
     let heard = crate::clock::now();
     let done = server.raft.append_entries(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
@@ -316,31 +288,31 @@ async fn append(State(server): State<PeerServer>, request: Request) -> Result<Re
 }
 
 async fn stream_append(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let sender = server.check(&request)?;
+    let sender = Sender::of(&request);
     let body = request.into_body().into_data_stream();
     Ok(Body::from_stream(append_stream::serve(&server.raft, server.shared, sender, body)).into_response())
 }
 
 async fn vote(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let rpc = server.read(request, |rpc: &VoteRequest<_>| &rpc.vote).await?;
+    let rpc = PeerServer::read(request, |rpc: &VoteRequest<_>| &rpc.vote).await?;
     let done = server.raft.vote(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     Ok(answer(&done))
 }
 
 async fn pre_vote(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let rpc = server.read(request, |rpc: &VoteRequest<_>| &rpc.vote).await?;
+    let rpc = PeerServer::read(request, |rpc: &VoteRequest<_>| &rpc.vote).await?;
     let done = server.raft.pre_vote(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     Ok(answer(&done))
 }
 
 async fn transfer_leader(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let rpc = server.read(request, TransferLeaderRequest::from_leader).await?;
+    let rpc = PeerServer::read(request, TransferLeaderRequest::from_leader).await?;
     let done = server.raft.handle_transfer_leader(rpc).await.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error))?;
     Ok(answer(&done))
 }
 
 async fn snapshot(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let sender = server.check(&request)?;
+    let sender = Sender::of(&request);
     let header = request.headers().get(SNAPSHOT_HEADER).and_then(|value| unhex(value.to_str().ok()?));
     let header = header.and_then(|bytes| postcard::from_bytes::<(Vote, SnapshotMeta)>(&bytes).ok());
     let (vote, meta) = header.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "no snapshot header"))?;

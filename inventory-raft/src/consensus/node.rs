@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use inventory_api::NodeState;
 use openraft::{
     Config, Instant, RaftNetworkFactory, ReadPolicy, ServerState, SnapshotPolicy,
@@ -20,8 +21,10 @@ use storefront_tls::Tls;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
+    directories::Directories,
     log_store::LogStore,
-    network::{NetworkFactory, PeerServer},
+    network::{NetworkFactory, PeerServer, raft_router},
+    peer_gate::Gate,
     persister::{self, Persister},
     snapshot::{SnapshotDir, SnapshotFile},
     state_machine::{SharedState, StateMachine},
@@ -119,7 +122,11 @@ pub(crate) struct Consensus {
 }
 
 impl Consensus {
-    pub(crate) async fn start(config: ConsensusConfig, tls: Option<&Tls>) -> Result<Self, ConsensusError> {
+    pub(crate) async fn start(
+        config: ConsensusConfig,
+        directories: Arc<Directories>,
+        tls: Option<&Tls>,
+    ) -> Result<(Self, Router), ConsensusError> {
         let snapshots = SnapshotDir::open(&config.data_dir.join("snapshots"))?;
         let (directory, in_snapshots) = (config.data_dir.clone(), snapshots.clone());
         let recover = tokio::task::spawn_blocking(move || persister::recover(&directory, &in_snapshots));
@@ -127,11 +134,12 @@ impl Consensus {
         let shared = Arc::new(SharedState::new(applied));
         let persister = Persister::start(shared.clone(), store)?;
         let log = LogStore::open(&config.data_dir.join("log"))?;
-        let cluster_id: Arc<str> = config.cluster_id.as_str().into();
-        let network = NetworkFactory::new(cluster_id.clone(), tls.cloned());
+        let gate = Gate { cluster_id: config.cluster_id.as_str().into(), directories };
+        let network = NetworkFactory::new(gate.clone(), tls.cloned());
         let mut started = Self::begin(config, shared, snapshots, log, network).await?;
         started.persister = Mutex::new(Some(persister));
-        Ok(started)
+        let peers = raft_router(started.peer_server(), gate);
+        Ok((started, peers))
     }
 
     /// Runs Raft on the given log and network, with nothing that writes the state behind the log.
@@ -158,15 +166,9 @@ impl Consensus {
         Ok(Self { raft, shared, cluster_id, node_id: config.node_id, view, snapshots, persister })
     }
 
-    /// What the Raft port serves.
+    /// What peers may ask for.
     pub(crate) fn peer_server(&self) -> PeerServer {
-        PeerServer {
-            cluster_id: self.cluster_id.clone(),
-            node_id: self.node_id,
-            raft: self.raft.clone(),
-            shared: self.shared.clone(),
-            snapshots: self.snapshots.clone(),
-        }
+        PeerServer { raft: self.raft.clone(), shared: self.shared.clone(), snapshots: self.snapshots.clone() }
     }
 
     /// Puts one entry into the log and waits until it is applied: one outcome for each command.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use storefront_types::{Problem, ProblemType};
 use uuid::Uuid;
 
-use super::cluster::{Cluster, receive};
+use super::cluster::{Cluster, context, eventually, is_ok, purchase, receive};
 
 async fn refused(cluster: &Cluster, path: &str, body: Value) -> (ProblemType, Problem) {
     let leader = &cluster.nodes[cluster.leader().await].client;
@@ -96,6 +96,38 @@ async fn a_directory_of_somebody_else_is_refused_by_name() {
     }
     // Nothing was lost by the attempts: with its own identity the node comes back.
     std::fs::write(&identity, before).unwrap();
+    cluster.start_node(0);
+    cluster.level().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_node_under_an_id_and_one_that_lost_its_directory_are_refused_by_name() {
+    let mut cluster = Cluster::start().await;
+    let client = cluster.client();
+    receive(&client, "cup", 3).await;
+    cluster.level().await;
+    // On its own directory and ports, and with the same peers: it comes to the others with node 1's id.
+    let peers: Vec<_> = cluster.nodes.iter().map(|n| format!("{}=r{}@{}@{}", n.id, n.id, n.client, n.raft)).collect();
+    let second = tempfile::tempdir().unwrap();
+    let mut node = std::process::Command::new(env!("CARGO_BIN_EXE_inventory-raft"));
+    node.args(["--node-id", "1", "--region", "r1", "--cluster-id", "test", "--bootstrap", "--plaintext"]);
+    node.args(["--raft-listen", "127.0.0.1:0", "--peers", &peers.join(","), "--data-dir"]).arg(second.path());
+    let output = tokio::task::spawn_blocking(move || node.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("two nodes run under one id"), "{said}");
+    // Node 1 itself, with nothing where its promises were.
+    cluster.kill(0);
+    let (data, aside) = (cluster.data_of(0).to_owned(), cluster.data_of(0).with_extension("aside"));
+    std::fs::rename(&data, &aside).unwrap();
+    cluster.start_node(0);
+    let mut process = cluster.nodes[0].process.take().unwrap();
+    let exit = eventually("the node to be refused", async || process.try_wait().unwrap()).await;
+    let said = cluster.errors_of(0);
+    assert!(!exit.success() && said.contains("join under a new id"), "{said}");
+    assert!(is_ok(&client.purchase(&context(), &purchase(Uuid::now_v7(), "cup", 1)).await.unwrap()));
+    // Nothing was lost by the attempts: with its own directory the node comes back.
+    std::fs::remove_dir_all(&data).unwrap();
+    std::fs::rename(&aside, &data).unwrap();
     cluster.start_node(0);
     cluster.level().await;
 }

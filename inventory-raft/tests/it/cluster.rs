@@ -1,12 +1,12 @@
 //! A real cluster: three processes of the built binary, on ports of their own, with logs that sync.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
+use backing_servers::free_listener;
 use bytes::Bytes;
 use disk_faults::{DiskFaults, TakenBack};
 use http::Request;
@@ -46,7 +46,7 @@ pub(crate) struct Cluster {
 
 /// A port that was free a moment ago. Ports are asked for all at once, so that they differ.
 fn free_ports(count: usize) -> Vec<String> {
-    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let listeners: Vec<_> = (0..count).map(|_| free_listener().unwrap()).collect();
     listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect()
 }
 

@@ -130,10 +130,12 @@ async fn who_has_no_right_certificate_is_refused_by_name_and_changes_nothing() {
 }
 
 /// A node's vote for itself in a term far ahead: postcard of term, candidate, "not committed", no log, no transfer of leadership.
-fn vote_request(to: u64, candidate: u8) -> Vec<u8> {
-    let head =
-        "POST /raft/v1/vote HTTP/1.1\r\nhost: x\r\nconnection: close\r\nraft-cluster: test\r\ncontent-length: 6\r\nraft-to:";
-    let head = format!("{head} {to}\r\n\r\n");
+fn vote_request(cluster: &Cluster, from: usize, to: u64, candidate: u8) -> Vec<u8> {
+    let identity = fs::read(cluster.data_of(from).join("identity.json")).unwrap();
+    let identity: serde_json::Value = serde_json::from_slice(&identity).unwrap();
+    let (from, directory) = (cluster.nodes[from].id, identity["directory"].as_str().unwrap());
+    let head = "POST /raft/v1/vote HTTP/1.1\r\nhost: x\r\nconnection: close\r\nraft-cluster: test\r\ncontent-length: 6";
+    let head = format!("{head}\r\nraft-to: {to}\r\nraft-from: {from}\r\nraft-directory: {directory}\r\n\r\n");
     [head.as_bytes(), &[0xe7, 0x07, candidate, 0, 0, 0]].concat()
 }
 
@@ -146,13 +148,13 @@ async fn a_peer_speaks_for_itself_alone() {
     let certificate = &cluster.identities.as_ref().unwrap().nodes[speaker];
     let (to, node) = (cluster.nodes[at].id, &cluster.nodes[at]);
     let third = u8::try_from(cluster.nodes[(at + 2) % 3].id).unwrap();
-    let answer = knock(&node.raft, Some(certificate), &vote_request(to, third)).await.unwrap();
+    let answer = knock(&node.raft, Some(certificate), &vote_request(&cluster, speaker, to, third)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("another node's"), "{answer}");
     assert!(cluster.counted(at, "inventory_peers_refused_total{reason=\"speaks_for_another\"}").await);
     assert_eq!(cluster.view(at).await.unwrap().term, term);
     // The same in its own name is a request like any other: refused for its log, which is empty, and not for its name.
     let own = u8::try_from(cluster.nodes[speaker].id).unwrap();
-    let answer = knock(&node.raft, Some(certificate), &vote_request(to, own)).await.unwrap();
+    let answer = knock(&node.raft, Some(certificate), &vote_request(&cluster, speaker, to, own)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 

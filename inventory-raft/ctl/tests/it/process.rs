@@ -2,12 +2,12 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output},
     time::{Duration, Instant},
 };
 
+use backing_servers::free_listener;
 use dev_ca::DevCa;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ fn program(name: &str) -> PathBuf {
 impl Cluster {
     /// Nodes with ids 1, 2, ..., the first `first` of which begin the cluster.
     pub(crate) fn new(cluster_id: &'static str, count: u64, arguments: &[&str]) -> Self {
-        let listeners: Vec<_> = (0..2 * count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let listeners: Vec<_> = (0..2 * count).map(|_| free_listener().unwrap()).collect();
         let mut ports = listeners.iter().map(|listener| listener.local_addr().unwrap().to_string());
         let node = |id| Node { id, client: ports.next().unwrap(), raft: ports.next().unwrap(), process: None };
         let nodes = (1..=count).map(node).collect();

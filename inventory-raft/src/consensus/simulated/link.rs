@@ -18,7 +18,8 @@ use tokio::time::timeout;
 
 use super::super::{
     append_stream::{self, Unanswered},
-    network::{PeerServer, Sender},
+    network::PeerServer,
+    peer_gate::Sender,
     snapshot::SnapshotFile,
     type_config::{Peer, SnapshotMeta, TypeConfig, Vote},
 };
