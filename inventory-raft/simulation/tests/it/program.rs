@@ -9,9 +9,11 @@ pub(crate) struct Ran {
     pub(crate) errors: String,
 }
 
+/// One seed at a time: other tests run beside, some of them against the clock.
 pub(crate) fn run(arguments: &[&str]) -> Ran {
     let program = env!("CARGO_BIN_EXE_inventory-simulation");
-    let Output { status, stdout, stderr } = Command::new(program).args(arguments).env_remove("RUST_LOG").output().unwrap();
+    let Output { status, stdout, stderr } =
+        Command::new(program).args(arguments).arg("--jobs=1").env_remove("RUST_LOG").output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { succeeded: status.success(), out: text(stdout), errors: text(stderr) }
 }
