@@ -6,7 +6,10 @@
 use std::{
     collections::VecDeque,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -85,11 +88,13 @@ fn take_message<T: DeserializeOwned>(buffer: &mut BytesMut) -> io::Result<Option
 pub(super) struct Unanswered {
     sent: Arc<Mutex<VecDeque<Instant>>>,
     room: Arc<Semaphore>,
+    /// No further request will be sent.
+    is_over: Arc<AtomicBool>,
 }
 
 impl Unanswered {
     pub(super) fn new() -> Self {
-        Self { sent: Arc::default(), room: Arc::new(Semaphore::new(MAX_UNANSWERED)) }
+        Self { sent: Arc::default(), room: Arc::new(Semaphore::new(MAX_UNANSWERED)), is_over: Arc::default() }
     }
 
     fn sent(&self) -> MutexGuard<'_, VecDeque<Instant>> {
@@ -120,7 +125,10 @@ where
 {
     stream::unfold((requests, unanswered), |(mut requests, unanswered)| async {
         unanswered.room.acquire().await.ok()?.forget();
-        let request = requests.next().await?;
+        let Some(request) = requests.next().await else {
+            unanswered.is_over.store(true, Ordering::Relaxed);
+            return None;
+        };
         unanswered.sent().push_back(Instant::now());
         Some((message(&request), (requests, unanswered)))
     })
@@ -159,6 +167,8 @@ async fn next_in_time<T>(
         let deadline = oldest.unwrap_or_else(Instant::now) + limit;
         match tokio::time::timeout_at(deadline, results.next()).await {
             Ok(next) => return next,
+            // The peer may never hear that the requests have ended, and so not end its answers: as when a link was cut just then.
+            Err(_) if unanswered.sent().is_empty() && unanswered.is_over.load(Ordering::Relaxed) => return None,
             // Nothing was asked for: no answer is late.
             Err(_) if unanswered.sent().front().is_none_or(|sent| sent.elapsed() < limit) => {}
             Err(_) => return Some(Err(io::ErrorKind::TimedOut.into())),
@@ -201,7 +211,20 @@ where
 mod tests {
     use std::pin::pin;
 
-    use super::*;
+    use super::{super::type_config::Vote, *};
+
+    #[tokio::test]
+    async fn answers_end_after_the_last_although_the_peer_does_not_end_them() {
+        let unanswered = Unanswered::new();
+        let request = Request { vote: Vote::new(1, 1), prev_log_id: None, leader_commit: None, entries: Vec::new() };
+        let requests = stream::iter([request.clone(), request]);
+        assert_eq!(request_body(requests, unanswered.clone()).count().await, 2);
+        let success: StreamAppendResult<TypeConfig> = Ok(None);
+        let arrived = stream::iter([message(&success), message(&success)]);
+        let body = arrived.chain(stream::pending::<io::Result<Bytes>>()).boxed();
+        let answered = answers(body, unanswered, Duration::from_millis(2)).map(|answer| answer.is_ok());
+        assert_eq!(answered.collect::<Vec<_>>().await, [true, true]);
+    }
 
     #[tokio::test]
     async fn messages_come_out_whole_however_they_were_cut() {
