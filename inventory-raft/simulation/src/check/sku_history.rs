@@ -80,11 +80,13 @@ pub(super) fn of(ops: &[Op]) -> BTreeMap<Sku, Vec<Step>> {
 fn ends(ops: &[Op]) -> BTreeMap<ReservationId, Duration> {
     let mut ends: BTreeMap<ReservationId, Duration> = BTreeMap::new();
     for op in ops {
-        let (Command::Reserve { id, ttl_ms, .. } | Command::Extend { id, ttl_ms }) = (match &op.what {
-            What::Command { command, outcome } if outcome.as_ref().is_none_or(|outcome| outcome.code == Code::Ok) => command,
+        let What::Command { command, outcome } = &op.what else { continue };
+        let made = outcome.as_ref().is_none_or(|outcome| outcome.code == Code::Ok);
+        let (id, ttl_ms) = match command {
+            Command::Reserve { id, ttl_ms, .. } if made => (id, ttl_ms),
+            // Whatever the answer to the last attempt was: an earlier one may have brought the end nearer.
+            Command::Extend { id, ttl_ms } => (id, ttl_ms),
             _ => continue,
-        }) else {
-            continue;
         };
         if *ttl_ms < NEVER_MS / 1_000 {
             let from = op.asked + Duration::from_millis(*ttl_ms);
