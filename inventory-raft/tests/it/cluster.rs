@@ -11,7 +11,9 @@ use bytes::Bytes;
 use disk_faults::{DiskFaults, TakenBack};
 use http::Request;
 use http_body_util::{BodyExt, Empty};
-use inventory_api::{ClusterView, InventoryClient, LineRequest, Outcome, OutcomeCode, PurchaseRequest, ReceiveRequest};
+use inventory_api::{
+    ClusterView, Consistency, InventoryClient, LineRequest, Outcome, OutcomeCode, PurchaseRequest, ReceiveRequest,
+};
 use serde::de::DeserializeOwned;
 use storefront_tls::{Connector, HttpClient, Tls, Wanted};
 use storefront_types::{CallContext, CommandId, Quantity, ReservationId, Sku};
@@ -216,8 +218,11 @@ impl Cluster {
         .await
     }
 
-    /// State hash once all running nodes have it alike, at one index.
+    /// State hash once all running nodes have it alike, at one index. All that was acknowledged is in it: nodes that have just
+    /// started are alike too, before they know what of their logs is committed.
     pub(crate) async fn level(&self) -> String {
+        let any = sku("any");
+        self.client().stock(&context(), &any, Consistency::Linearizable).await.unwrap();
         eventually("equal state on every node", async || {
             let mut hashes = Vec::new();
             for at in (0..3).filter(|at| self.nodes[*at].process.is_some()) {
