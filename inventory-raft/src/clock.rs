@@ -17,7 +17,7 @@ pub(crate) fn simulate(now: fn() -> LogTime) {
     SIMULATED.get_or_init(|| now);
 }
 
-/// Whether time is simulated. Then nothing may run on a thread of its own: threads would decide the order of things.
+/// Whether time is simulated.
 pub(crate) fn is_simulated() -> bool {
     SIMULATED.get().is_some()
 }

@@ -1,5 +1,6 @@
 //! The inventory cluster: a Raft-replicated stock ledger that cannot oversell.
 
+mod background;
 mod batcher;
 mod clock;
 mod config;

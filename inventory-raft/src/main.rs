@@ -8,10 +8,12 @@ use storefront_service::{init_logging, shutdown_on_signal};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     init_logging("inventory-raft", &config.node_id.to_string(), &config.region);
-    let (listeners, raft) = (config.listen.bind().await?, RaftListener::bind(&config).await?);
-    run(config, listeners, raft, shutdown_on_signal()).await
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(config.worker_threads()).enable_all().build()?;
+    runtime.block_on(async {
+        let (listeners, raft) = (config.listen.bind().await?, RaftListener::bind(&config).await?);
+        run(config, listeners, raft, shutdown_on_signal()).await
+    })
 }

@@ -15,7 +15,7 @@ use super::{
     state_machine::{Applied, SharedState},
     type_config::{LogId, Membership},
 };
-use crate::{stock::Inventory, store::ledger_store::LedgerStore};
+use crate::{background, stock::Inventory, store::ledger_store::LedgerStore};
 
 /// Between two writes. Nothing acknowledged waits for them, and after a crash they count for nothing, so the pause is long: the
 /// changes of a page merge into one write. It bounds what a clean stop has left to write: at 200,000 commands a second about
@@ -74,7 +74,7 @@ impl Persister {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("persister".to_owned()).spawn(run)?;
+        let thread = background::spawn("persister", run)?;
         Ok(Self { stop, thread })
     }
 

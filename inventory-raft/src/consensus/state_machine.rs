@@ -23,6 +23,7 @@ use super::{
     type_config::{LogEntry, LogId, Membership, SnapshotMeta, TypeConfig},
 };
 use crate::{
+    background,
     stock::{Command, Inventory, LogTime, Outcome},
     watch::ChangeFeed,
 };
@@ -168,17 +169,25 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> Result<(), io::Error> {
-        let (inventory, ids_ever) = snapshot_file::load(&snapshot.path).map_err(io::Error::other)?;
+        let path = snapshot.path.clone();
+        let load = move || snapshot_file::load(&path).map_err(io::Error::other);
+        let (inventory, ids_ever) = background::run("install", load).await?;
         self.snapshots.keep(&snapshot.path, meta.last_log_id)?;
-        let mut applied = self.shared.write();
-        applied.inventory = inventory;
-        applied.ids_ever = ids_ever;
-        applied.replaced = true;
-        applied.last_applied = meta.last_log_id;
-        applied.membership = meta.last_membership.clone();
-        self.shared.feed.restart(applied.index());
-        tracing::info!(index = applied.index(), "installed a snapshot");
-        Ok(())
+        let before = {
+            let mut applied = self.shared.write();
+            applied.ids_ever = ids_ever;
+            applied.replaced = true;
+            applied.last_applied = meta.last_log_id;
+            applied.membership = meta.last_membership.clone();
+            self.shared.feed.restart(applied.index());
+            tracing::info!(index = applied.index(), "installed a snapshot");
+            std::mem::replace(&mut applied.inventory, inventory)
+        };
+        let forget = move || {
+            drop(before);
+            Ok(())
+        };
+        background::run("forget", forget).await
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf>, io::Error> {
@@ -207,9 +216,6 @@ impl RaftSnapshotBuilder<TypeConfig> for StateMachine {
             metrics::histogram!("inventory_snapshot_duration_seconds").record(began.elapsed());
             Ok(Snapshot { meta, snapshot })
         };
-        if crate::clock::is_simulated() {
-            return build();
-        }
-        tokio::task::spawn_blocking(build).await.map_err(io::Error::other)?
+        background::run("snapshot", build).await
     }
 }

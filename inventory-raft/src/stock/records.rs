@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use serde::Serialize;
 use storefront_types::{ReservationId, Sku};
 use uuid::Uuid;
 
@@ -11,10 +12,13 @@ use super::{
     names::{NameIndex, Names},
     reservation::Reservation,
     state::{Inventory, Remembered},
-    table::{FrozenPages, entries},
+    table::{FrozenPages, entry, placed},
     trail::{Record, TrailBuilder},
 };
-use crate::store::{codec, keys};
+use crate::store::{
+    codec,
+    keys::{self, Kind},
+};
 
 /// A record that cannot be read back. The store is corrupt: rebuild it from a snapshot and the log.
 #[derive(Debug, thiserror::Error)]
@@ -50,28 +54,40 @@ impl Inventory {
     }
 }
 
-/// Entries with their key's bytes in front, sorted by them: the order of records in a file.
-fn sorted<K: Ord, V>(pages: &FrozenPages<K, V>, shard: impl Fn(&K) -> u8) -> Vec<(u8, &K, &V)> {
-    let mut found: Vec<_> = entries(pages).map(|(key, value)| (shard(key), key, value)).collect();
-    // Within a shard the order of keys is the order of their bytes, for texts as for ids.
-    found.sort_unstable_by(|(a, key_a, _), (b, key_b, _)| (a, key_a).cmp(&(b, key_b)));
-    found
+/// Gives a table's entries as records, in order of key. They are put in order shard by shard: to sort a 256th of a million entries needs
+/// little memory, and stays in the caches.
+fn each_of<K, V, E>(
+    pages: &FrozenPages<K, V>,
+    kind: Kind,
+    name: impl Fn(&K) -> &[u8],
+    give: &mut impl FnMut(&[u8], &[u8]) -> Result<(), E>,
+) -> Result<(), E>
+where
+    K: Serialize,
+    V: Serialize,
+{
+    let mut shards = vec![Vec::new(); 256];
+    for (slot, (key, _)) in placed(pages) {
+        shards[usize::from(keys::shard(name(key)))].push(slot);
+    }
+    for (shard, slots) in (0..=u8::MAX).zip(shards) {
+        let mut found: Vec<_> = slots.into_iter().filter_map(|slot| entry(pages, slot)).collect();
+        // Within a shard the order of records is the order of their names' bytes.
+        found.sort_unstable_by(|(a, _), (b, _)| name(a).cmp(name(b)));
+        for (key, value) in found {
+            give(&keys::record(kind, shard, name(key)), &codec::encode(&(key, value)))?;
+        }
+    }
+    Ok(())
 }
 
 impl Frozen {
     /// Gives every record, in order of key.
     pub fn each_record<E>(&self, mut give: impl FnMut(&[u8], &[u8]) -> Result<(), E>) -> Result<(), E> {
         give(&keys::clock(), &codec::encode(&self.clock))?;
-        for (_, sku, stock) in sorted(&self.skus, |sku| keys::shard(sku.as_str().as_bytes())) {
-            give(&keys::sku(sku), &codec::encode(&(sku, stock)))?;
-        }
-        for (_, id, found) in sorted(&self.reservations, |id| keys::shard(id.uuid().as_bytes())) {
-            give(&keys::reservation(*id), &codec::encode(&(id, found)))?;
-        }
-        for (_, id, known) in sorted(&self.remembered, |id| keys::shard(id.as_bytes())) {
-            give(&keys::remembered(*id), &codec::encode(&(id, known)))?;
-        }
-        Ok(())
+        each_of(&self.skus, Kind::Sku, |sku| sku.as_str().as_bytes(), &mut give)?;
+        each_of(&self.reservations, Kind::Reservation, |id| id.as_bytes(), &mut give)?;
+        each_of(&self.remembered, Kind::Remembered, |id| id.as_bytes(), &mut give)
     }
 
     pub fn state_hash(&self) -> String {
@@ -116,13 +132,13 @@ impl RecordLoader {
         let Self { state: Inventory { clock, skus, locations, reservations, remembered, .. }, trails, index } = self;
         let malformed = |source| RecordError::Malformed { key: key.to_vec(), source };
         match keys::kind(key) {
-            Some(keys::Kind::Clock) => *clock = codec::decode(value).map_err(malformed)?,
-            Some(keys::Kind::Sku) => {
+            Some(Kind::Clock) => *clock = codec::decode(value).map_err(malformed)?,
+            Some(Kind::Sku) => {
                 let (sku, mut stock): (Sku, SkuStock) = codec::decode(value).map_err(malformed)?;
                 stock.at.share(locations);
                 skus.insert(sku, stock);
             }
-            Some(keys::Kind::Reservation) => {
+            Some(Kind::Reservation) => {
                 let (id, found): (ReservationId, Reservation) = codec::decode(value).map_err(malformed)?;
                 let at = reservations.insert(id, found);
                 let tell = |sku, newer| trails.add(sku, newer, Record::Reservation(at));
@@ -131,7 +147,7 @@ impl RecordLoader {
                     names.share_reservation(found, tell);
                 }
             }
-            Some(keys::Kind::Remembered) => {
+            Some(Kind::Remembered) => {
                 let (id, known): (Uuid, Remembered) = codec::decode(value).map_err(malformed)?;
                 let at = remembered.insert(id, known);
                 let tell = |sku, newer| trails.add(sku, newer, Record::Remembered(at));

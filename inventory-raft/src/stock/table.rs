@@ -66,8 +66,7 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
 
     /// The entry with the table's own key, which shares its memory with every other use of it.
     pub(crate) fn entry(&self, slot: Slot) -> Option<&(K, V)> {
-        let (page, at) = place(slot.0);
-        self.pages.get(page)?.get(at)?.as_ref()
+        entry(&self.pages, slot)
     }
 
     pub(crate) fn entry_mut(&mut self, slot: Slot) -> Option<&mut V> {
@@ -137,8 +136,7 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
 
     /// Every entry with its slot, in no order that means anything.
     pub(crate) fn placed(&self) -> impl Iterator<Item = (Slot, &(K, V))> {
-        let places = (0_u32..).zip(self.pages.iter().flat_map(|page| page.iter()));
-        places.filter_map(|(slot, place)| Some((Slot(slot), place.as_ref()?)))
+        placed(&self.pages)
     }
 
     /// Every value for writing, with its slot, in no order that means anything; nothing is marked as changed.
@@ -193,9 +191,16 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
     }
 }
 
-/// Every entry of frozen pages, in no order that means anything.
-pub(crate) fn entries<K, V>(pages: &FrozenPages<K, V>) -> impl Iterator<Item = &(K, V)> {
-    pages.iter().flat_map(|page| page.iter().flatten())
+/// The entry at a slot of frozen pages.
+pub(crate) fn entry<K, V>(pages: &FrozenPages<K, V>, slot: Slot) -> Option<&(K, V)> {
+    let (page, at) = place(slot.0);
+    pages.get(page)?.get(at)?.as_ref()
+}
+
+/// Every entry of frozen pages with its slot, in no order that means anything.
+pub(crate) fn placed<K, V>(pages: &FrozenPages<K, V>) -> impl Iterator<Item = (Slot, &(K, V))> {
+    let places = (0_u32..).zip(pages.iter().flat_map(|page| page.iter()));
+    places.filter_map(|(slot, place)| Some((Slot(slot), place.as_ref()?)))
 }
 
 #[cfg(test)]
@@ -252,7 +257,7 @@ mod tests {
             let (frozen, then) = (table.freeze(), model.clone());
             run(&mut table, &mut model, &after);
             prop_assert_eq!(&content(&table), &model);
-                let kept: BTreeMap<u16, u32> = entries(&frozen).copied().collect();
+            let kept: BTreeMap<u16, u32> = placed(&frozen).map(|(_, entry)| *entry).collect();
             prop_assert_eq!(kept, then);
             disk.extend(table.take_changed().into_iter().map(|(number, page)| (number, page.to_vec())));
             let mut restored = Table::from_pages(disk);

@@ -4,9 +4,6 @@
 //! One of 256 virtual shards stands in each key from day one, so that groups of shards can later move to Raft groups of their
 //! own without rewriting what is stored.
 
-use storefront_types::{ReservationId, Sku};
-use uuid::Uuid;
-
 /// Kind of a record; the first byte of its key. Frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -25,8 +22,8 @@ pub(crate) fn shard(name: &[u8]) -> u8 {
     blake3::hash(name).as_bytes()[0]
 }
 
-fn key(kind: Kind, name: &[u8]) -> Vec<u8> {
-    let shard = shard(name);
+/// Key of a record whose shard is known.
+pub(crate) fn record(kind: Kind, shard: u8, name: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + name.len());
     key.push(kind as u8);
     key.push(shard);
@@ -48,18 +45,6 @@ pub(crate) fn clock() -> Vec<u8> {
     vec![Kind::Clock as u8]
 }
 
-pub(crate) fn sku(sku: &Sku) -> Vec<u8> {
-    key(Kind::Sku, sku.as_str().as_bytes())
-}
-
-pub(crate) fn reservation(id: ReservationId) -> Vec<u8> {
-    key(Kind::Reservation, id.uuid().as_bytes())
-}
-
-pub(crate) fn remembered(id: Uuid) -> Vec<u8> {
-    key(Kind::Remembered, id.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,10 +53,8 @@ mod tests {
     #[test]
     fn keys_keep_their_bytes() {
         assert_eq!(clock(), [1]);
-        assert_eq!(sku(&Sku::parse("A-1").unwrap()), [2, 66, 65, 45, 49]);
-        let id = Uuid::from_u128(7);
-        assert_eq!(reservation(ReservationId::new(id))[..2], [3, 125]);
-        assert_eq!(remembered(id)[2..], *id.as_bytes());
+        assert_eq!(record(Kind::Sku, shard(b"A-1"), b"A-1"), [2, 66, 65, 45, 49]);
+        assert_eq!(shard(&7_u128.to_be_bytes()), 125);
         assert_eq!(page(Kind::Reservation, 258), [3, 0, 0, 1, 2]);
         assert_eq!(page_number(&page(Kind::Sku, 70_000)), Some(70_000));
         assert_eq!(kind(&[9]), None);
