@@ -50,7 +50,7 @@ pub struct BenchArgs {
     #[arg(value_enum)]
     only: Vec<Group>,
     /// Rounds; the medians over them are told
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Seconds of one round
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]

@@ -34,3 +34,17 @@ pub(crate) async fn run<T: Send + 'static>(name: &str, work: impl FnOnce() -> io
     spawn(name, move || drop(done.send(work())))?;
     result.await.map_err(|_| io::Error::other("the work ended in a panic"))?
 }
+
+/// The same for work that somebody waits for.
+pub(crate) async fn wanted<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    if clock::is_simulated() {
+        return work();
+    }
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// Drops something large.
+pub(crate) fn forget<T: Send + 'static>(large: T) {
+    // Without a thread it is dropped in place.
+    let _ = if clock::is_simulated() { None } else { spawn("forget", move || drop(large)).ok() };
+}

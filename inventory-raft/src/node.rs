@@ -79,14 +79,17 @@ fn door(tls: Option<&Tls>, wanted: Wanted, port: &'static str) -> Door {
 pub(crate) async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut replay = Replay::default();
     loop {
         tick.tick().await;
         let view = consensus.view();
+        replay.look(&consensus).await;
         metrics::gauge!("inventory_has_leader").set(if view.leader.is_some() { 1.0 } else { 0.0 });
         metrics::gauge!("inventory_queue_depth").set(batcher.depth() as f64);
         metrics::gauge!("inventory_term").set(view.term as f64);
         metrics::gauge!("inventory_applied_index").set(consensus.log_progress().applied as f64);
-        readiness.set("raft", view.leader.as_ref().map(|_| ()).ok_or_else(|| "no leader is known".to_owned()));
+        let state = view.leader.as_ref().map(|_| ()).ok_or_else(|| "no leader is known".to_owned());
+        readiness.set("raft", state.and_then(|()| replay.state()));
         consensus.snapshot_when_due().await;
         let due = consensus.shared.read().inventory.next_expiry().is_some_and(|at| at <= clock::now());
         if due && consensus.is_leader() {
@@ -95,5 +98,32 @@ pub(crate) async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness:
                 tracing::debug!(%error, "the sweep waits for the next tick");
             }
         }
+    }
+}
+
+/// Whether a node that was just started has applied again what was committed before.
+#[derive(Default)]
+struct Replay {
+    /// What was committed when a leader was first heard.
+    until: Option<u64>,
+    is_over: bool,
+}
+
+impl Replay {
+    async fn look(&mut self, consensus: &Consensus) {
+        if self.is_over {
+            return;
+        }
+        if consensus.is_leader() {
+            self.is_over = consensus.ensure_linearizable().await.is_ok();
+            return;
+        }
+        let heard = Some(consensus.shared.heard_commit()).filter(|commit| *commit > 0);
+        self.until = self.until.or(heard);
+        self.is_over = self.until.is_some_and(|until| consensus.shared.read().index() >= until);
+    }
+
+    fn state(&self) -> Result<(), String> {
+        if self.is_over { Ok(()) } else { Err("what was committed before the start is being applied".to_owned()) }
     }
 }

@@ -45,8 +45,8 @@ pub(super) async fn run(nodes: &Nodes, etcd: Option<&Etcd>, bench: &mut Bench<'_
     }
     let single = |sku: fn() -> usize| move |mut wire: Wire| async move || buy_one(&mut wire, sku()).await;
     for (name, callers, sku, workload) in [
-        ("inventory/purchase-uniform", CALLERS, any_sku as fn() -> usize, "put"),
-        ("inventory/purchase-hot", CALLERS, || 0, "hot"),
+        ("inventory/purchase-single-uniform", CALLERS, any_sku as fn() -> usize, "put"),
+        ("inventory/purchase-single-hot", CALLERS, || 0, "hot"),
         ("inventory/purchase-one-caller", 1, any_sku, "put"),
         // What a purchase is: a unit less, if there is one.
         ("inventory/purchase-as-transaction", CALLERS, any_sku, "txn"),

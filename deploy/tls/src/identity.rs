@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, PoisonError, RwLock, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustls::{
@@ -21,6 +21,9 @@ use crate::{
 
 /// Between two looks at the files: three calls of stat(2).
 const LOOK: Duration = Duration::from_secs(2);
+
+/// Between two attempts at files that were refused.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// Cheap to clone. Every connection that begins uses what was loaded last.
 #[derive(Clone, Debug)]
@@ -108,24 +111,28 @@ fn tell(loaded: &Loaded) {
 }
 
 /// Ends with the last user. Files are taken when they have lain still for one look, so that three of them can be replaced one
-/// after the other; a fault is told once for each state of the files.
+/// after the other; a fault is told again every 30 s.
 async fn follow(inner: Weak<Inner>, mut taken: Stamp) {
     let mut before = taken;
+    let mut refused: Option<Instant> = None;
     loop {
         tokio::time::sleep(LOOK).await;
         let Some(inner) = inner.upgrade() else { return };
         // Each time, because a process may begin to collect metrics after it has read its certificates.
         tell(&inner.current());
         let now = inner.paths.stamp();
-        if now == before && now != taken {
+        // Refused files may be right by and by: not valid yet by this clock, or not readable for a moment.
+        let is_due = now != taken || refused.is_some_and(|at| at.elapsed() >= RETRY);
+        if now == before && is_due {
             taken = now;
-            reload(&inner);
+            refused = (!reload(&inner)).then(Instant::now);
         }
         before = now;
     }
 }
 
-fn reload(inner: &Inner) {
+/// Whether the new files are in use now.
+fn reload(inner: &Inner) -> bool {
     let old = inner.current();
     let loaded = inner.paths.load().and_then(|new| {
         let (found, wanted) = (new.name.clone(), old.name.to_string());
@@ -136,10 +143,12 @@ fn reload(inner: &Inner) {
             tracing::info!(name = %new.name, not_after = new.not_after, "new certificates are in use");
             metrics::counter!("tls_reloads_total", "result" => "ok").increment(1);
             *inner.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+            true
         }
         Err(error) => {
             metrics::counter!("tls_reloads_total", "result" => "failed").increment(1);
             tracing::error!(%error, "the new certificates are not used; the old ones stay in use");
+            false
         }
     }
 }

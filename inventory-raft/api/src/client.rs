@@ -197,6 +197,11 @@ impl InventoryClient {
         Ok(view)
     }
 
+    /// Asks another node from now on for what every node answers.
+    pub fn ask_another(&self) {
+        self.members.rotate();
+    }
+
     /// Stock changes after a token, from any node. The stream ends when the connection does; resume with the last token.
     pub async fn changes(
         &self,

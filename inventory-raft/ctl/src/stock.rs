@@ -1,5 +1,7 @@
 //! What is in stock, what is reserved, and what changes.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use futures_util::StreamExt;
 use inventory_api::{Consistency, Reservation, ReservationState, Stock, StockChange};
@@ -74,22 +76,38 @@ pub(crate) async fn reservations(
 }
 
 /// Prints a line for each change: JSON as it comes, or a readable one.
+/// Attempts at a watch one after the other that gave nothing, before it is given up: several for each node.
+const MAX_BROKEN: u32 = 20;
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+
 pub(crate) async fn watch(cluster: &Cluster, output: Output, after: Option<String>, count: Option<usize>) -> anyhow::Result<u8> {
     let client = cluster.client();
-    let (mut token, mut seen) = (after, 0);
+    let (mut token, mut seen, mut broken) = (after, 0, 0);
     loop {
-        let mut changes = Box::pin(client.changes(&context(), token.as_deref()).await?);
+        // A node that does not answer, or has forgotten what another one remembers, leaves the others to be asked.
+        let mut changes = match client.changes(&context(), token.as_deref()).await {
+            Ok(changes) => Box::pin(changes),
+            Err(error) if broken >= MAX_BROKEN => return Err(error.into()),
+            Err(_) => {
+                broken += 1;
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
         while let Some(Ok(change)) = changes.next().await {
             match &change {
-                StockChange::Compacted { oldest } => {
+                StockChange::Compacted { oldest } if broken >= MAX_BROKEN => {
                     anyhow::bail!("what followed that token is forgotten; read the stock anew and watch after {oldest}")
                 }
+                StockChange::Compacted { .. } => break,
                 StockChange::Heartbeat { token: now } => {
-                    token = Some(now.clone());
+                    (token, broken) = (Some(now.clone()), 0);
                     continue;
                 }
                 StockChange::Stock { token: now, sku, version, on_hand, reserved, available, .. } => {
-                    token = Some(now.clone());
+                    (token, broken) = (Some(now.clone()), 0);
                     match output {
                         Output::Json => println!("{}", serde_json::to_string(&change)?),
                         Output::Table => {
@@ -103,7 +121,9 @@ pub(crate) async fn watch(cluster: &Cluster, output: Output, after: Option<Strin
                 return Ok(0);
             }
         }
-        // The node went away; go on at another where this one ended.
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        // Go on at another node where this one ended.
+        broken += 1;
+        client.ask_another();
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -125,6 +125,8 @@ fn tell(cli: &Cli, sums: &Sums, failed: Option<Report>) -> ExitCode {
     println!("seed {} after {:.3} s: {}", failed.seed, failed.lasted.as_secs_f64(), failed.violation.unwrap_or_default());
     println!("trace {}; the same again, with what happened:", failed.trace);
     let passed = cli.passed_on().join(" ");
-    println!("  cargo run -p inventory-simulation -- --seeds 1 --first {} --trace {passed}", failed.seed);
+    // A seed is another run in a build that draws in another order.
+    let profile = if cfg!(debug_assertions) && option_env!("OPT_LEVEL") == Some("2") { "--profile soak " } else { "" };
+    println!("  cargo run {profile}-p inventory-simulation -- --seeds 1 --first {} --trace {passed}", failed.seed);
     ExitCode::FAILURE
 }

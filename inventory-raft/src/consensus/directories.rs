@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::watch;
@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 /// Beside the identity of a data directory.
 const FILE: &str = "peers.json";
+
+/// Ids that are written down at most; a cluster gives out far fewer in its life.
+const MAX_MET: usize = 1_024;
 
 /// Two directories say that they are the same node's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +39,8 @@ pub(super) enum MeetError {
     Other(#[from] OtherDirectory),
     #[error("who was met cannot be written down: {0}")]
     Io(#[from] io::Error),
+    #[error("more than {MAX_MET} nodes were met already")]
+    TooMany,
 }
 
 /// What this node knows of everybody's directories, its own included.
@@ -44,6 +49,8 @@ pub(crate) struct Directories {
     pub(super) ours: (u64, Uuid),
     path: PathBuf,
     known: Mutex<BTreeMap<u64, Uuid>>,
+    /// One writes at a time.
+    writing: Mutex<()>,
     /// Why the others do not take this node for what it says it is.
     denied: watch::Sender<Option<String>>,
 }
@@ -60,26 +67,52 @@ impl Directories {
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error),
         };
-        Ok(Self { ours: (node_id, directory), path, known: Mutex::new(known), denied: watch::Sender::default() })
+        Ok(Self {
+            ours: (node_id, directory),
+            path,
+            known: Mutex::new(known),
+            writing: Mutex::new(()),
+            denied: watch::Sender::default(),
+        })
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<u64, Uuid>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The directory that a node was first met with.
     pub(super) fn of(&self, id: u64) -> Option<Uuid> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
+        self.known().get(&id).copied()
+    }
+
+    /// Whether a node is known from this directory; `None`: it was never met.
+    fn knows(&self, id: u64, given: Uuid) -> Option<Result<(), OtherDirectory>> {
+        let known = self.of(id)?;
+        Some(if known == given { Ok(()) } else { Err(OtherDirectory { id, known, given }) })
     }
 
     /// A node says which directory it has. The first time, that is written down and synced.
-    pub(super) fn meet(&self, id: u64, given: Uuid) -> Result<(), MeetError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.get(&id) {
-            Some(known) if *known == given => return Ok(()),
-            Some(known) => return Err(OtherDirectory { id, known: *known, given }.into()),
-            None => {}
+    pub(super) async fn meet(self: &Arc<Self>, id: u64, given: Uuid) -> Result<(), MeetError> {
+        if let Some(known) = self.knows(id, given) {
+            return Ok(known?);
         }
-        let mut met = known.clone();
+        let directories = self.clone();
+        let written = tokio::task::spawn_blocking(move || directories.write_down(id, given));
+        written.await.map_err(io::Error::other)?
+    }
+
+    fn write_down(&self, id: u64, given: Uuid) -> Result<(), MeetError> {
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.knows(id, given) {
+            return Ok(known?);
+        }
+        let mut met = self.known().clone();
+        if met.len() >= MAX_MET {
+            return Err(MeetError::TooMany);
+        }
         met.insert(id, given);
         self.write(&met)?;
-        *known = met;
+        *self.known() = met;
         Ok(())
     }
 
@@ -101,6 +134,10 @@ impl Directories {
         });
     }
 
+    pub(super) fn is_denied(&self) -> bool {
+        self.denied.borrow().is_some()
+    }
+
     /// Returns with the reason when this node was not let in. It must stop: what it answers is worth nothing.
     pub(crate) async fn denied(&self) -> String {
         let mut denied = self.denied.subscribe();
@@ -114,15 +151,15 @@ impl Directories {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_id_belongs_to_the_directory_it_was_first_met_with_also_after_a_restart() {
+    #[tokio::test]
+    async fn an_id_belongs_to_the_directory_it_was_first_met_with_also_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let (ours, first, second) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
-        let open = || Directories::open(folder.path(), 1, ours).unwrap();
+        let open = || Arc::new(Directories::open(folder.path(), 1, ours).unwrap());
         assert_eq!(open().of(2), None);
-        open().meet(2, first).unwrap();
-        open().meet(2, first).unwrap();
-        let refused = open().meet(2, second).unwrap_err();
+        open().meet(2, first).await.unwrap();
+        open().meet(2, first).await.unwrap();
+        let refused = open().meet(2, second).await.unwrap_err();
         assert!(matches!(refused, MeetError::Other(OtherDirectory { id: 2, known, given }) if (known, given) == (first, second)));
         assert_eq!(open().of(2), Some(first));
     }

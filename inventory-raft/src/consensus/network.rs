@@ -41,7 +41,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use super::{
     append_stream::{self, Unanswered},
     node::Raft,
-    peer_gate::{Gate, Sender, admit, refuse},
+    peer_gate::{Gate, Sender, admit, met, refuse},
     snapshot::{SnapshotDir, SnapshotFile},
     state_machine::SharedState,
     type_config::{Peer, SnapshotMeta, TypeConfig, Vote},
@@ -85,14 +85,33 @@ impl NetworkFactory {
     }
 }
 
-impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
-    type Network = PeerLink;
-
-    async fn new_client(&mut self, target: u64, node: &Peer) -> PeerLink {
+impl NetworkFactory {
+    fn link(&self, target: u64, node: &Peer) -> PeerLink {
         let connector = || Connector::of(self.tls.as_ref(), Wanted::Node(target)).within(CONNECT_LIMIT);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let http = clients.entry(target).or_insert_with(|| HttpClient::new(connector())).clone();
         PeerLink { gate: self.gate.clone(), http, target, address: node.raft.clone() }
+    }
+
+    /// Meets every member that was not met before. Followers have nothing to say to each other until one of them asks for votes, and
+    /// then it is too late to learn which directory the other one had.
+    pub(super) async fn meet(&self, members: impl Iterator<Item = (u64, Peer)>) {
+        let (ours, directories) = (self.gate.directories.ours.0, &self.gate.directories);
+        for (id, peer) in members.filter(|(id, _)| *id != ours && directories.of(*id).is_none()) {
+            let link = self.link(id, &peer);
+            let asked = link.clone().send(link.request("meet").body(whole(Vec::new())));
+            if let Err(error) = timeout(CONNECT_LIMIT, asked).await.unwrap_or_else(|late| Err(late.into())) {
+                tracing::debug!(id, %error, "a member could not be met");
+            }
+        }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
+    type Network = PeerLink;
+
+    async fn new_client(&mut self, target: u64, node: &Peer) -> PeerLink {
+        self.link(target, node)
     }
 }
 
@@ -125,14 +144,12 @@ impl PeerLink {
     /// Until the head of the answer.
     async fn send(self, request: http::Result<Sent<PeerBody>>) -> io::Result<Incoming> {
         let answer = self.http.send(request.map_err(io::Error::other)?).await.map_err(io::Error::other)?;
+        self.gate.answered(self.target, answer.headers()).await.map_err(|error| {
+            tracing::warn!(%error, "the answer of a peer is not used");
+            io::Error::other(error)
+        })?;
         match answer.status() {
-            StatusCode::OK => {
-                self.gate.answered(self.target, answer.headers()).map_err(|error| {
-                    tracing::warn!(%error, "the answer of a peer is not used");
-                    io::Error::other(error)
-                })?;
-                Ok(answer.into_body())
-            }
+            StatusCode::OK => Ok(answer.into_body()),
             StatusCode::CONFLICT => {
                 let reason = Limited::new(answer.into_body(), MAX_REASON_BYTES).collect().await.map_err(io::Error::other)?;
                 let reason = String::from_utf8_lossy(&reason.to_bytes()).into_owned();
@@ -255,6 +272,7 @@ pub(super) fn raft_router(server: PeerServer, gate: Gate) -> Router {
         .route("/raft/v1/pre-vote", post(pre_vote))
         .route("/raft/v1/transfer-leader", post(transfer_leader))
         .route("/raft/v1/snapshot", post(snapshot))
+        .route("/raft/v1/meet", post(met))
         .with_state(server)
         .layer(middleware::from_fn_with_state(gate, admit))
 }

@@ -39,6 +39,9 @@ pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 /// at most.
 const KEEP_ENTRIES: u64 = 2_000;
 
+/// Between two attempts to meet members that were not met yet.
+const MEET_EVERY: Duration = Duration::from_secs(1);
+
 /// Bytes of commands after which a snapshot is due, unless the last one weighs more. The log then weighs about as much as the
 /// state, on the disk and in the time that replaying it takes.
 const MIN_SNAPSHOT_LOG: u64 = 64 * 1024 * 1024;
@@ -136,8 +139,10 @@ impl Consensus {
         let log = LogStore::open(&config.data_dir.join("log"))?;
         let gate = Gate { cluster_id: config.cluster_id.as_str().into(), directories };
         let network = NetworkFactory::new(gate.clone(), tls.cloned());
-        let mut started = Self::begin(config, shared, snapshots, log, network).await?;
+        let mut started = Self::begin(config, shared, snapshots, log, network.clone()).await?;
         started.persister = Mutex::new(Some(persister));
+        let raft = started.raft.clone();
+        tokio::spawn(meet_members(raft, network));
         let peers = raft_router(started.peer_server(), gate);
         Ok((started, peers))
     }
@@ -283,6 +288,21 @@ impl Consensus {
             Ok(Ok(())) => tracing::info!("the state is written down"),
             Ok(Err(error)) => tracing::error!(%error, "the state was not written down; the next start rebuilds it"),
             Err(error) => tracing::error!(%error, "the persister is gone"),
+        }
+    }
+}
+
+/// Ends with Raft, when its metrics have no sender any more.
+async fn meet_members(raft: Raft, network: NetworkFactory) {
+    let mut view = raft.server_metrics();
+    loop {
+        let members: Vec<(u64, Peer)> = {
+            let seen = view.borrow_watched();
+            seen.membership_config.nodes().map(|(id, peer)| (*id, peer.clone())).collect()
+        };
+        network.meet(members.into_iter()).await;
+        if let Ok(Err(_)) = timeout(MEET_EVERY, view.changed()).await {
+            return;
         }
     }
 }

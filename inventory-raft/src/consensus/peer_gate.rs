@@ -1,6 +1,6 @@
 //! Who may speak at the Raft port: members of this cluster, to this node, each from its own data directory.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -56,13 +56,15 @@ impl Gate {
     }
 
     /// Checks who answered.
-    pub(super) fn answered(&self, by: u64, headers: &HeaderMap) -> Result<(), MeetError> {
-        directory(headers, DIRECTORY_HEADER).map_or(Ok(()), |given| self.directories.meet(by, given))
+    pub(super) async fn answered(&self, by: u64, headers: &HeaderMap) -> Result<(), MeetError> {
+        let given = directory(headers, DIRECTORY_HEADER).ok_or_else(|| io::Error::other("who answers does not say who it is"))?;
+        self.directories.meet(by, given).await
     }
 
-    fn check(&self, request: &Request) -> Result<(), Response> {
-        let (headers, (ours, our_directory)) = (request.headers(), self.directories.ours);
+    async fn check(&self, sender: Sender, headers: &HeaderMap) -> Result<(), Response> {
+        let (ours, our_directory) = self.directories.ours;
         if text(headers, CLUSTER_HEADER) != Some(&*self.cluster_id) {
+            count("other_cluster");
             tracing::warn!(from = text(headers, CLUSTER_HEADER), "refused a peer of another cluster");
             return Err(refuse(StatusCode::FORBIDDEN, "wrong cluster id"));
         }
@@ -71,40 +73,56 @@ impl Gate {
             tracing::warn!(to, node_id = ours, "refused a peer that takes this node for another");
             return Err(refuse(StatusCode::FORBIDDEN, "this is another node"));
         }
+        if self.directories.is_denied() {
+            return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "this node stops"));
+        }
         let Some(from) = text(headers, FROM_HEADER).and_then(|from| from.parse::<u64>().ok()) else {
             return Err(refuse(StatusCode::BAD_REQUEST, "the sender does not say who it is"));
         };
-        Sender::of(request).may_be(from)?;
+        sender.may_be(from)?;
+        let Some(given) = directory(headers, DIRECTORY_HEADER) else {
+            return Err(refuse(StatusCode::BAD_REQUEST, "the sender does not say which data directory it has"));
+        };
+        self.directories.meet(from, given).await.map_err(|refused| match refused {
+            MeetError::Other(other) => {
+                count("other_directory");
+                tracing::warn!(%other, "refused a peer");
+                refuse(StatusCode::CONFLICT, other)
+            }
+            error => refuse(StatusCode::INTERNAL_SERVER_ERROR, error),
+        })?;
+        // Only now, when the sender is who it was before: who is not has nothing to say about this node.
         if let Some(known) = directory(headers, TO_DIRECTORY_HEADER).filter(|known| *known != our_directory) {
             let other = OtherDirectory { id: ours, known, given: our_directory };
             self.directories.deny(format!("node {from} does not know this directory: {other}"));
             // Not CONFLICT, by which the sender would learn that it is the one that is not known.
             return Err(refuse(StatusCode::MISDIRECTED_REQUEST, other));
         }
-        let Some(given) = directory(headers, DIRECTORY_HEADER) else {
-            return Err(refuse(StatusCode::BAD_REQUEST, "the sender does not say which data directory it has"));
-        };
-        self.directories.meet(from, given).map_err(|refused| match refused {
-            MeetError::Other(other) => {
-                metrics::counter!("inventory_peers_refused_total", "reason" => "other_directory").increment(1);
-                tracing::warn!(%other, "refused a peer");
-                refuse(StatusCode::CONFLICT, other)
-            }
-            MeetError::Io(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error),
-        })
+        Ok(())
     }
 }
 
-/// Lets a request through to the RPCs, and says in the answer who gave it.
+fn count(reason: &'static str) {
+    metrics::counter!("inventory_peers_refused_total", "reason" => reason).increment(1);
+}
+
+/// Lets a request through to the RPCs, and says in the answer who gave it, a refusal too.
 pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    if let Err(refused) = gate.check(&request) {
-        return refused;
-    }
-    let mut answer = next.run(request).await;
+    // The request itself, whose body cannot be shared, does not go across the wait.
+    let (sender, headers) = (Sender::of(&request), request.headers().clone());
+    let mut answer = match gate.check(sender, &headers).await {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused,
+    };
     if let Ok(ours) = HeaderValue::from_str(&gate.directories.ours.1.to_string()) {
         answer.headers_mut().insert(DIRECTORY_HEADER, ours);
     }
     answer
+}
+
+/// What a node answers that is only to be met.
+pub(super) async fn met() -> StatusCode {
+    StatusCode::OK
 }
 
 /// Who sends a request: the node that its certificate names, or in plaintext anybody.
@@ -122,7 +140,7 @@ impl Sender {
     fn is(self, claimed: u64) -> bool {
         let itself = self.0.is_none_or(|id| id == claimed);
         if !itself {
-            metrics::counter!("inventory_peers_refused_total", "reason" => "speaks_for_another").increment(1);
+            count("speaks_for_another");
             tracing::warn!(certificate = self.0, claimed, "refused a peer that speaks for another node");
         }
         itself

@@ -77,6 +77,11 @@ impl SharedState {
         *heard = (*heard).max((commit, at));
     }
 
+    /// The committed index that the leader last told; 0 before it told any.
+    pub(crate) fn heard_commit(&self) -> u64 {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
     /// The time for which the applied state is known to be the newest: when the leader last spoke, if all it had committed
     /// then is applied, else the log's own clock.
     pub(crate) fn as_of(&self, applied: &Applied) -> LogTime {
@@ -170,8 +175,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> Result<(), io::Error> {
         let path = snapshot.path.clone();
+        // The leader waits for it, so it does not give way to others.
         let load = move || snapshot_file::load(&path).map_err(io::Error::other);
-        let (inventory, ids_ever) = background::run("install", load).await?;
+        let (inventory, ids_ever) = background::wanted(load).await?;
         self.snapshots.keep(&snapshot.path, meta.last_log_id)?;
         let before = {
             let mut applied = self.shared.write();
@@ -183,11 +189,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             tracing::info!(index = applied.index(), "installed a snapshot");
             std::mem::replace(&mut applied.inventory, inventory)
         };
-        let forget = move || {
-            drop(before);
-            Ok(())
-        };
-        background::run("forget", forget).await
+        background::forget(before);
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf>, io::Error> {

@@ -73,13 +73,31 @@ fn refused(outcome: OutcomeCode) -> Option<ProblemType> {
     })
 }
 
+/// What tells apart outcomes that are one type of problem, and what to do about each.
+fn detail(outcome: OutcomeCode) -> Option<&'static str> {
+    Some(match outcome {
+        OutcomeCode::IdTooOld => {
+            "the id is older than outcomes are remembered (48 h): whether it was executed is not known any more"
+        }
+        OutcomeCode::IdFromFuture => "the time in the id is more than an hour ahead: set the clock of the machine that made it",
+        OutcomeCode::Overflow => "no location holds more than 10^15 units",
+        OutcomeCode::Expired => "its time is over; reserve anew",
+        OutcomeCode::AlreadyConfirmed => "it is confirmed and stays so",
+        OutcomeCode::AlreadyReleased => "it was released; reserve anew",
+        _ => return None,
+    })
+}
+
 /// An outcome as an answer: `ok` under the given status, a refusal as a problem document with the outcome beside it.
 pub(super) fn outcome(status: StatusCode, outcome: Outcome, view: &View) -> Response {
     let Some(kind) = refused(outcome.outcome) else {
         return with_leader((status, Json(outcome)).into_response(), view);
     };
     let lines = outcome.lines.iter().filter_map(|line| serde_json::to_value(line).ok()).collect();
-    let problem = Problem::new(kind).lines(lines);
+    let mut problem = Problem::new(kind).lines(lines);
+    if let Some(detail) = detail(outcome.outcome) {
+        problem = problem.detail(detail);
+    }
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = Refusal { problem, outcome: outcome.outcome, id: outcome.id };
     let mut response = (status, Json(body)).into_response();

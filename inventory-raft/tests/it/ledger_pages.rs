@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::cluster::{Cluster, context, is_ok, line, purchase, receive, sku};
 
-const ALL: u64 = 1_000;
+const ALL: u64 = 100_000;
 
 fn place(name: &str) -> LocationId {
     name.parse().unwrap()
@@ -133,7 +133,7 @@ async fn a_long_ledger_adds_up_while_more_is_sold() {
             sell(&seller, 20).await;
         }
     });
-    let first = client.ledger(&context, &sku("cup"), u64::MAX, 200, None).await.unwrap().unwrap();
+    let first = client.ledger(&context, &sku("cup"), 100_000, 200, None).await.unwrap().unwrap();
     let (mut items, mut cursor) = (first.items, first.next_cursor);
     while let Some(next) = &cursor {
         let page = client.ledger(&context, &sku("cup"), ALL, 200, Some(next)).await.unwrap().unwrap();
@@ -166,6 +166,7 @@ async fn what_is_no_page_of_a_ledger_is_refused_by_name() {
         assert_eq!(refused(leader, &format!("cup?cursor={cursor}")).await, invalid("cursor"), "{cursor}");
     }
     assert_eq!(refused(leader, "cup?cursor=3.5&last=3").await, invalid("last"));
+    assert_eq!(refused(leader, "cup?last=100001").await, invalid("last"));
     assert_eq!(refused(leader, "cup?limit=0").await, invalid("limit"));
     assert_eq!(refused(leader, "cup?limit=201").await, invalid("limit"));
     assert_eq!(refused(leader, "%20").await, invalid("sku"));

@@ -10,6 +10,7 @@ mod golden;
 mod identities;
 mod ledger;
 mod ledger_pages;
+mod limits;
 mod movements;
 mod openapi;
 mod tidy;
