@@ -124,10 +124,11 @@ async fn set(cluster: &Cluster, sheet: Sheet, text: &[u8], progress: &ProgressBa
 fn judge(report: &mut Report, row: &Row, outcome: &Outcome) {
     let told = outcome.lines.first().and_then(|line| Some((line.requested?, line.available?)));
     match (outcome.outcome, told) {
-        (OutcomeCode::Ok, _) if outcome.replayed => report.unchanged += 1,
+        (OutcomeCode::Ok, None) if outcome.replayed => report.unchanged += 1,
         (OutcomeCode::Ok, None) => report.set += 1,
+        // Told again when the sheet is: what is short stays short.
         (OutcomeCode::Ok, Some((wanted, made))) => {
-            report.set += 1;
+            if outcome.replayed { report.unchanged += 1 } else { report.set += 1 }
             let reason = format!("{} units are promised and stay on the books; they are recorded as short", wanted - made);
             report.errors.push(RowError { line: row.line, column: "On hand (new)".to_owned(), reason });
         }

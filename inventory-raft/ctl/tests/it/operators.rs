@@ -179,6 +179,8 @@ async fn when_space_runs_out_holds_are_refused_what_is_promised_is_served_and_it
     receive(&client, 1_000_000).await;
     let id = ReservationId::new(Uuid::now_v7());
     client.reserve(&context(), &ReserveRequest { id, lines: lines(), ttl_ms: 600_000, memo: None }).await.unwrap();
+    let given_up = ReservationId::new(Uuid::now_v7());
+    client.reserve(&context(), &ReserveRequest { id: given_up, lines: lines(), ttl_ms: 600_000, memo: None }).await.unwrap();
     let impatient = client.clone().with_deadline(Duration::from_millis(300));
     let buys = async || {
         let request = PurchaseRequest { id: ReservationId::new(Uuid::now_v7()), lines: lines(), memo: None };
@@ -193,6 +195,7 @@ async fn when_space_runs_out_holds_are_refused_what_is_promised_is_served_and_it
     assert_eq!(alarms[0]["alarm"], "no_space");
     let confirmed = client.confirm(&context(), id).await.unwrap();
     assert_eq!(confirmed.outcome, OutcomeCode::Ok, "a promise could not be kept while there was no space");
+    assert_eq!(client.release(&context(), given_up).await.unwrap().outcome, OutcomeCode::Ok);
     fs::remove_file(&ballast).unwrap();
     eventually("the end of the alarm", || alarm_is(0));
     assert!(buys().await);
