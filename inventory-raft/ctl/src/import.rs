@@ -128,7 +128,11 @@ fn judge(report: &mut Report, row: &Row, outcome: &Outcome) {
         (OutcomeCode::Ok, None) => report.set += 1,
         // Told again when the sheet is: what is short stays short.
         (OutcomeCode::Ok, Some((wanted, made))) => {
-            if outcome.replayed { report.unchanged += 1 } else { report.set += 1 }
+            if outcome.replayed {
+                report.unchanged += 1
+            } else {
+                report.set += 1
+            }
             let reason = format!("{} units are promised and stay on the books; they are recorded as short", wanted - made);
             report.errors.push(RowError { line: row.line, column: "On hand (new)".to_owned(), reason });
         }
