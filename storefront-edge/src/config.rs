@@ -1,6 +1,8 @@
 //! Command line and environment.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
+
+use http_cache_policy::Profile;
 
 use storefront_service::ListenArgs;
 use storefront_tls::InventoryTlsArgs;
@@ -13,16 +15,23 @@ pub struct Config {
     #[command(flatten)]
     pub listen: ListenArgs,
     /// Region of this edge
-    #[arg(long, env = "REGION")]
+    #[arg(long, env = "REGION", default_value = "local")]
     pub region: Region,
+    /// Serve as a plain reverse-proxy cache in front of this origin, http://HOST[:PORT], instead of the shop
+    #[arg(long, env = "ORIGIN", conflicts_with_all = ["catalog", "orders", "inventory"])]
+    pub origin: Option<OriginUrl>,
+    /// What the cache in front of --origin may keep: by the letter of RFC 9111, or as in front of the shop (no Set-Cookie, no
+    /// guessed lifetimes, no forcing by clients)
+    #[arg(long, env = "PROFILE", default_value = "rfc", requires = "origin")]
+    pub profile: ProfileName,
     /// host:port of the catalog
-    #[arg(long, env = "CATALOG")]
+    #[arg(long, env = "CATALOG", required_unless_present = "origin", default_value = "", hide_default_value = true)]
     pub catalog: String,
     /// orders instances: REGION=HOST:PORT, separated by commas
-    #[arg(long, env = "ORDERS", value_delimiter = ',', required = true)]
+    #[arg(long, env = "ORDERS", value_delimiter = ',', required_unless_present = "origin")]
     pub orders: Vec<RegionAddress>,
     /// inventory nodes: REGION=HOST:PORT, separated by commas
-    #[arg(long, env = "INVENTORY", value_delimiter = ',', required = true)]
+    #[arg(long, env = "INVENTORY", value_delimiter = ',', required_unless_present = "origin")]
     pub inventory: Vec<RegionAddress>,
     #[command(flatten)]
     pub inventory_tls: InventoryTlsArgs,
@@ -32,6 +41,48 @@ pub struct Config {
     /// Requests served at once; more are told to come back
     #[arg(long, env = "MAX_REQUESTS", default_value_t = 20_000)]
     pub max_requests: usize,
+}
+
+/// Longest wait for the head of an origin's answer, and between two pieces of its body.
+pub(crate) const ORIGIN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How strictly a cache in front of `--origin` keeps to the letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProfileName {
+    Rfc,
+    Storefront,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Rfc => Self::RFC,
+            ProfileName::Storefront => Self::STOREFRONT,
+        }
+    }
+}
+
+/// `http://host[:port]`: where the origin listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginUrl {
+    /// `host:port`
+    pub address: String,
+}
+
+impl FromStr for OriginUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url: http::Uri = text.parse().map_err(|_| format!("{text:?} is no URL; say http://HOST:PORT"))?;
+        if url.scheme_str() != Some("http") {
+            return Err(format!("{text:?}: the origin is spoken to in plain HTTP/1.1; say http://HOST:PORT"));
+        }
+        if url.path() != "/" || url.query().is_some() {
+            return Err(format!("{text:?}: paths of requests are passed on as they are; leave the path out"));
+        }
+        let host = url.host().ok_or_else(|| format!("{text:?} names no host"))?;
+        Ok(Self { address: format!("{host}:{}", url.port_u16().unwrap_or(80)) })
+    }
 }
 
 /// An address in a region.

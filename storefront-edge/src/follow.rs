@@ -38,8 +38,9 @@ fn take(shop: &Storefront, place: &mut Option<(String, u64)>, change: CatalogCha
     match change {
         CatalogChange::Purge { epoch, sequence, tags } => {
             let gap = place.as_ref().is_none_or(|(known, last)| *known != epoch || sequence != last + 1);
-            let dropped = shop.cache.purge(&tags);
-            metrics::counter!("edge_purged_total").increment(dropped as u64);
+            let purges = &shop.cache.purges;
+            purges.purge(tags.iter().map(|tag| purges.tag(tag)), false);
+            metrics::counter!("edge_purged_tags_total").increment(tags.len() as u64);
             if gap {
                 missed(shop);
             }
@@ -61,5 +62,5 @@ fn take(shop: &Storefront, place: &mut Option<(String, u64)>, change: CatalogCha
 fn missed(shop: &Storefront) {
     tracing::info!("purges may have been missed; everything is stale now");
     metrics::counter!("edge_soft_purges_total").increment(1);
-    shop.cache.soft_purge_all();
+    shop.cache.purges.purge_everything(true);
 }

@@ -2,14 +2,16 @@
 
 mod cache;
 mod checkout;
+mod coding;
 mod config;
+mod engine;
 mod follow;
 mod leader;
 mod pages;
-mod policy;
+mod proxy;
 mod serve;
 mod storefront;
 mod upstream;
 
-pub use config::{Config, RegionAddress};
+pub use config::{Config, OriginUrl, ProfileName, RegionAddress};
 pub use serve::{openapi, run};

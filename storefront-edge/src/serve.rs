@@ -15,6 +15,7 @@ use axum::{
 };
 use catalog_api::paths as catalog_paths;
 use http::{HeaderValue, header};
+use http_cache_policy::Profile;
 use orders_api::paths;
 use storefront_service::{Listeners, ProblemResponse, Readiness, routed, with_request_context};
 use storefront_types::{Problem, ProblemType, Region};
@@ -22,17 +23,20 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::{Cache, Collapse},
     config::Config,
+    engine::{Engine, Origin, Setup},
     follow,
     leader::{self, LeaderView},
-    pages,
-    storefront::Storefront,
+    pages, proxy,
+    storefront::{CATALOG_TIMEOUT, Storefront},
     upstream::Upstream,
 };
 
 /// Serves until `shutdown`.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
+    if let Some(origin) = &config.origin {
+        return proxy::run(&config, origin, listeners, shutdown).await;
+    }
     let tls = config.inventory_tls.clone().open()?;
     let shop = Arc::new(Storefront {
         region: config.region.clone(),
@@ -40,16 +44,30 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
         catalog: config.catalog.clone(),
         orders: config.orders.clone(),
         leader: Arc::new(LeaderView::new(config.inventory.clone())),
-        cache: Cache::new(config.cache_bytes),
-        collapse: Collapse::default(),
+        cache: Engine::new(catalog_cache(&config), Origin::new(config.catalog.clone())),
     });
     let readiness = Readiness::new(&["catalog"]);
-    let background =
-        [tokio::spawn(follow::follow(shop.clone(), readiness.clone())), tokio::spawn(leader::probe(shop.leader.clone(), tls))];
+    let background = [
+        tokio::spawn(follow::follow(shop.clone(), readiness.clone())),
+        tokio::spawn(leader::probe(shop.leader.clone(), tls)),
+        tokio::spawn(shop.cache.clone().tell()),
+    ];
     let app = router(shop, &config);
     let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
+}
+
+/// Catalog answers are the same for everybody, whatever name the edge is called by.
+fn catalog_cache(config: &Config) -> Setup {
+    Setup {
+        profile: Profile::STOREFRONT,
+        by_authority: false,
+        whole_fills: true,
+        internal: &api_routes::INTERNAL,
+        bytes: config.cache_bytes,
+        patience: CATALOG_TIMEOUT,
+    }
 }
 
 fn router(shop: Arc<Storefront>, config: &Config) -> Router {

@@ -40,7 +40,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-pub(crate) fn has_validator(answer: &HeaderMap) -> bool {
+/// Whether the answer can be validated.
+pub fn has_validator(answer: &HeaderMap) -> bool {
     answer.contains_key(header::ETAG) || answer.contains_key(header::LAST_MODIFIED)
 }
 

@@ -18,7 +18,7 @@ mod storable;
 mod vary;
 
 pub use cache_status::{CacheStatus, Forwarded};
-pub use conditional::{is_conditional, may_answer_conditions, not_modified, same_strong_validator, validation};
+pub use conditional::{has_validator, is_conditional, may_answer_conditions, not_modified, same_strong_validator, validation};
 pub use date::{http_date, parse_http_date};
 pub use directives::Directives;
 pub use fields::{end_to_end, without_unstorable};

@@ -33,6 +33,12 @@ impl Selecting {
         })
     }
 
+    /// The same without a field that the cache answers for itself.
+    pub fn ignoring(mut self, name: &HeaderName) -> Self {
+        self.fields.retain(|(known, _)| known != name);
+        self
+    }
+
     /// For every request alike.
     pub fn is_anybody(&self) -> bool {
         self.fields.is_empty()

@@ -6,50 +6,94 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
-/// One key's turn: the holder asks the origin, the others wait for it, look into the cache again, and go on together when it
-/// holds nothing: an answer that cannot be kept must not be waited for one by one.
-#[derive(Default)]
-pub(crate) struct Collapse {
-    under_way: Mutex<HashMap<String, Arc<Semaphore>>>,
+use super::{Key, KeyRef};
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Look into the cache.
+    Stored,
+    /// The answer may not be shared: all go on together, none waits for another.
+    NotShared,
+    /// No answer: somebody else may try.
+    Failed,
 }
 
-/// Held while asking; when dropped, in any way, all waiters go on.
-pub(crate) struct Turn<'a> {
-    collapse: &'a Collapse,
-    key: String,
-    line: Arc<Semaphore>,
+/// What came of waiting.
+pub(crate) enum Waited {
+    /// Nobody asks: it is this one's turn.
+    Lead(Turn),
+    Ended(Ended),
+    /// Longer than the limit: go on alone.
+    TooLong,
+}
+
+type Lines = Arc<Mutex<HashMap<Key, watch::Receiver<Option<Ended>>>>>;
+
+#[derive(Clone, Default)]
+pub(crate) struct Collapse {
+    lines: Lines,
+}
+
+/// Held while asking; when it is dropped, in any way, all waiters go on.
+pub(crate) struct Turn {
+    lines: Lines,
+    key: Key,
+    line: watch::Sender<Option<Ended>>,
 }
 
 impl Collapse {
-    /// The key's turn, or `None` after somebody else's turn ended, or took longer than `limit`.
-    pub(crate) async fn turn(&self, key: &str, limit: Duration) -> Option<Turn<'_>> {
-        let line = {
-            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(line) = under_way.get(key) {
-                line.clone()
-            } else {
-                let line = Arc::new(Semaphore::new(0));
-                under_way.insert(key.to_owned(), line.clone());
-                return Some(Turn { collapse: self, key: key.to_owned(), line });
-            }
+    /// The key's turn, or how somebody else's ended, waiting for at most `limit`.
+    pub(crate) async fn turn(&self, key: KeyRef<'_>, limit: Duration) -> Waited {
+        let mut line = match self.lead_or_follow(key) {
+            Ok(turn) => return Waited::Lead(turn),
+            Err(line) => line,
         };
-        // The semaphore is closed when the turn ends; both that and the limit say: go on.
-        let _ = tokio::time::timeout(limit, line.acquire()).await;
-        None
+        match tokio::time::timeout(limit, line.wait_for(Option::is_some)).await {
+            Ok(Ok(ended)) => Waited::Ended(ended.unwrap_or(Ended::Failed)),
+            // The turn was dropped without a word.
+            Ok(Err(_)) => Waited::Ended(Ended::Failed),
+            Err(_) => Waited::TooLong,
+        }
     }
 
-    /// Whether somebody asks for this key now.
-    pub(crate) fn is_under_way(&self, key: &str) -> bool {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    /// The key's turn, unless somebody has it.
+    pub(crate) fn try_turn(&self, key: KeyRef<'_>) -> Option<Turn> {
+        self.lead_or_follow(key).ok()
+    }
+
+    fn lead_or_follow(&self, key: KeyRef<'_>) -> Result<Turn, watch::Receiver<Option<Ended>>> {
+        let key = key.owned();
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get(&key) {
+            return Err(line.clone());
+        }
+        let (line, follow) = watch::channel(None);
+        lines.insert(key.clone(), follow);
+        Ok(Turn { lines: self.lines.clone(), key, line })
     }
 }
 
-impl Drop for Turn<'_> {
+impl Turn {
+    pub(crate) fn end(self, ended: Ended) {
+        self.leave();
+        self.line.send_replace(Some(ended));
+    }
+
+    fn leave(&self) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        // After `end` somebody else may have the key's turn already.
+        if lines.get(&self.key).is_some_and(|line| self.line.subscribe().same_channel(line)) {
+            lines.remove(&self.key);
+        }
+    }
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.collapse.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
-        self.line.close();
+        self.leave();
     }
 }
 
@@ -57,22 +101,30 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn key(target: &str) -> KeyRef<'_> {
+        KeyRef { authority: "", target }
+    }
+
     #[tokio::test]
-    async fn one_asks_and_all_others_go_on_when_it_is_done() {
+    async fn one_asks_and_all_others_hear_how_it_ended() {
         let collapse = Collapse::default();
-        let first = collapse.turn("a", Duration::from_secs(5)).await;
-        assert!(first.is_some() && collapse.is_under_way("a"));
-        assert!(collapse.turn("b", Duration::from_secs(5)).await.is_some(), "another key waited");
-        let waiting = collapse.turn("a", Duration::from_secs(5));
-        let ended = async { drop(first) };
-        let (waited, ()) = tokio::join!(waiting, ended);
-        assert!(waited.is_none() && !collapse.is_under_way("a"));
+        let Waited::Lead(first) = collapse.turn(key("a"), LIMIT).await else { panic!("nobody asked before") };
+        assert!(collapse.try_turn(key("a")).is_none());
+        assert!(collapse.try_turn(key("b")).is_some(), "another key waited");
+        let (waited, ()) = tokio::join!(collapse.turn(key("a"), LIMIT), async { first.end(Ended::Stored) });
+        assert!(matches!(waited, Waited::Ended(Ended::Stored)));
+        let next = collapse.try_turn(key("a"));
+        assert!(next.is_some());
+        let (waited, ()) = tokio::join!(collapse.turn(key("a"), LIMIT), async { drop(next) });
+        assert!(matches!(waited, Waited::Ended(Ended::Failed)));
     }
 
     #[tokio::test]
     async fn nobody_waits_longer_than_the_limit() {
         let collapse = Collapse::default();
-        let _held = collapse.turn("a", Duration::from_secs(5)).await;
-        assert!(collapse.turn("a", Duration::from_millis(5)).await.is_none());
+        let _held = collapse.try_turn(key("a"));
+        assert!(matches!(collapse.turn(key("a"), Duration::from_millis(5)).await, Waited::TooLong));
     }
 }

@@ -23,10 +23,10 @@ fn encode(text: &str) -> String {
 }
 
 async fn fetch<T: DeserializeOwned>(shop: &Arc<Storefront>, context: &CallContext, path: &str) -> Result<T, Problem> {
-    let cached = shop.fetch(context, path, &HeaderMap::new()).await?;
-    match cached.answer.status {
-        StatusCode::OK => serde_json::from_slice(&cached.answer.body).map_err(|_| Problem::new(ProblemType::BadGateway)),
-        _ => Err(serde_json::from_slice(&cached.answer.body).unwrap_or_else(|_| Problem::new(ProblemType::BadGateway))),
+    let answer = shop.fetch(context, path, &HeaderMap::new()).await?;
+    match answer.status {
+        StatusCode::OK => serde_json::from_slice(&answer.body).map_err(|_| Problem::new(ProblemType::BadGateway)),
+        _ => Err(serde_json::from_slice(&answer.body).unwrap_or_else(|_| Problem::new(ProblemType::BadGateway))),
     }
 }
 

@@ -1,0 +1,105 @@
+//! Content codings (RFC 9110 section 8.4): which one a client takes, and making them.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::cache::Coded;
+
+/// Smaller bodies fit into one packet anyway.
+const WORTH_BYTES: usize = 1_024;
+
+/// Larger ones would hold a thread for long; they are pictures or exports.
+const TOO_LARGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Made once and served often, so the better half of each scale.
+const ZSTD_LEVEL: i32 = 9;
+const BR_LEVEL: i32 = 6;
+const BR_WINDOW: i32 = 20;
+
+/// In the order in which they are preferred: smallest and quickest to read first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Zstd,
+    Br,
+    Gzip,
+    Identity,
+}
+
+/// The best coding that the client takes (RFC 9110 section 12.5.3). Weights above 0 are alike.
+pub(crate) fn best(request: &HeaderMap) -> Coding {
+    let lines = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    let (mut best, mut any) = (Coding::Identity, false);
+    for member in lines.flat_map(|line| line.split(',')) {
+        let (name, weight) = member.split_once(';').unwrap_or((member, ""));
+        let refused = weight.trim().strip_prefix("q=").is_some_and(|q| q.trim_end_matches(['0', '.']).is_empty());
+        let coding = match name.trim() {
+            "zstd" => Coding::Zstd,
+            "br" => Coding::Br,
+            "gzip" | "x-gzip" => Coding::Gzip,
+            "*" => {
+                any = !refused;
+                continue;
+            }
+            _ => continue,
+        };
+        if !refused && (coding as u8) < (best as u8) {
+            best = coding;
+        }
+    }
+    if any && best == Coding::Identity { Coding::Gzip } else { best }
+}
+
+/// The validator of a coded form: another representation has another strong tag (RFC 9110 section 8.8.3.3).
+pub(crate) fn etag_of(etag: &HeaderValue, coding: &str) -> Option<HeaderValue> {
+    let text = etag.to_str().ok()?;
+    HeaderValue::from_str(&format!("{}-{coding}\"", text.strip_suffix('"')?)).ok()
+}
+
+/// Text that is long enough and not coded yet.
+pub(crate) fn is_worth_it(headers: &HeaderMap, body: &Bytes) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = kind.starts_with("text/") || ["json", "javascript", "xml", "svg"].iter().any(|part| kind.contains(part));
+    text && (WORTH_BYTES..TOO_LARGE_BYTES).contains(&body.len()) && !headers.contains_key(header::CONTENT_ENCODING)
+}
+
+/// All three codings; `None` when one could not be made.
+pub(crate) fn encode(body: &Bytes) -> Option<Coded> {
+    let zstd = zstd::bulk::compress(body, ZSTD_LEVEL).ok()?;
+    let mut br = Vec::new();
+    let parameters = brotli::enc::BrotliEncoderParams { quality: BR_LEVEL, lgwin: BR_WINDOW, ..Default::default() };
+    brotli::BrotliCompress(&mut &body[..], &mut br, &parameters).ok()?;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(body).ok()?;
+    Some(Coded { zstd: zstd.into(), br: br.into(), gzip: gzip.finish().ok()?.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn the_client_is_given_the_best_it_takes() {
+        let best = |value| best(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(value))]));
+        assert_eq!(best("gzip, deflate, br, zstd"), Coding::Zstd);
+        assert_eq!(best("gzip;q=0.5, br;q=0"), Coding::Gzip);
+        assert_eq!(best("zstd;q=0.0,br"), Coding::Br);
+        assert_eq!((best("*"), best("*;q=0"), best("identity")), (Coding::Gzip, Coding::Identity, Coding::Identity));
+        assert_eq!(etag_of(&HeaderValue::from_static("\"a\""), "br").unwrap(), "\"a-br\"");
+    }
+
+    #[test]
+    fn each_form_reads_back_to_the_same_bytes() {
+        let body = Bytes::from("a page of text ".repeat(200));
+        let coded = encode(&body).unwrap();
+        assert_eq!(zstd::bulk::decompress(&coded.zstd, body.len()).unwrap(), body);
+        let (mut br, mut gzip) = (Vec::new(), Vec::new());
+        brotli::BrotliDecompress(&mut &coded.br[..], &mut br).unwrap();
+        flate2::read::GzDecoder::new(&coded.gzip[..]).read_to_end(&mut gzip).unwrap();
+        assert!(br == body && gzip == body);
+        assert!(coded.zstd.len() < 200 && coded.br.len() < 200 && coded.gzip.len() < 200);
+    }
+}

@@ -1,0 +1,253 @@
+//! Keeping an answer while it is passed on. Only one that came to its end is kept (RFC 9111 section 3.3).
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicU64},
+};
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, response::Parts};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::{BodyExt, StreamBody};
+use http_cache_policy::{CacheStatus, Lifetime, Part, Selecting, Times, content_range, http_date, without_unstorable};
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{
+    Engine, Payload, count,
+    exchange::authority,
+    forward::Question,
+    serve::{CACHE_STATUS, Validated},
+};
+use crate::{
+    cache::{Ended, KeyRef, Stored, Tag, Turn},
+    coding,
+};
+
+/// Pieces of a body between the origin and a slower client: at 16 KiB each 256 KiB.
+const PIECES: usize = 16;
+
+/// Tags of one answer.
+const MAX_TAGS: usize = 1_024;
+
+const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
+
+type Piece = Result<Frame<Bytes>, axum::Error>;
+
+/// An answer on its way, and what it answers.
+pub(super) struct Fill {
+    pub(super) question: Question,
+    pub(super) times: Times,
+    pub(super) ticket: u64,
+    pub(super) turn: Option<Turn>,
+    pub(super) status: CacheStatus,
+}
+
+impl Engine {
+    /// Passes the answer on, and keeps it where that is permitted.
+    pub(super) async fn fill(self: &Arc<Self>, mut fill: Fill, parts: Parts, body: Incoming) -> Response<Payload> {
+        let authority = authority(&fill.question.uri, &fill.question.headers);
+        let key = self.key(&authority, &fill.question.uri);
+        let method = if self.setup.whole_fills { Method::GET } else { fill.question.method.clone() };
+        let part = content_range(&parts.headers).filter(|_| parts.status == StatusCode::PARTIAL_CONTENT);
+        let readable = parts.status != StatusCode::PARTIAL_CONTENT || part.is_some();
+        let announced = HttpBody::size_hint(&body).lower();
+        let verdict = self.verdict(&method, &fill.question, parts.status, &parts.headers, fill.times);
+        let lifetime = match verdict {
+            Ok(lifetime) if readable && announced <= self.shelf.max_body_bytes() => lifetime,
+            refused => {
+                tracing::debug!(reason = ?refused.err(), target = key.target, "not stored");
+                if method == Method::GET {
+                    count("miss");
+                    self.not_shared.note(key, self.clock.now_ms());
+                }
+                if let Some(turn) = fill.turn.take() {
+                    turn.end(Ended::NotShared);
+                }
+                return self.passed_on(parts, body, fill.status);
+            }
+        };
+        count("miss");
+        self.not_shared.forget(key);
+        fill.status.stored = true;
+        match self.setup.whole_fills {
+            true => self.fill_whole(fill, parts, body, lifetime).await,
+            false => self.fill_streamed(fill, parts, body, (lifetime, part)),
+        }
+    }
+
+    /// Takes the answer in, then serves from it what the client wants of it.
+    async fn fill_whole(
+        self: &Arc<Self>,
+        mut fill: Fill,
+        parts: Parts,
+        mut body: Incoming,
+        lifetime: Lifetime,
+    ) -> Response<Payload> {
+        let mut whole = BytesMut::new();
+        while let Some(piece) = self.next_piece(&mut body).await {
+            match piece.map(Frame::into_data) {
+                Ok(Ok(data)) if (whole.len() + data.len()) as u64 <= self.shelf.max_body_bytes() => {
+                    whole.extend_from_slice(&data)
+                }
+                Ok(Err(_)) => {}
+                _ => {
+                    let mut answer = Response::new(Payload::empty());
+                    *answer.status_mut() = StatusCode::BAD_GATEWAY;
+                    return answer;
+                }
+            }
+        }
+        let stored = self.kept(&fill.question, (parts.status, parts.headers), whole.freeze(), lifetime, (fill.ticket, None));
+        if let Some(turn) = fill.turn.take() {
+            turn.end(Ended::Stored);
+        }
+        let wanted = (&fill.question.method, &fill.question.headers);
+        self.served(&stored, wanted, Validated::Yes, fill.status).unwrap_or_else(|| Response::new(Payload::empty()))
+    }
+
+    /// Passes each piece on as it comes. The answer is taken in to its end even when the client is gone.
+    fn fill_streamed(
+        self: &Arc<Self>,
+        fill: Fill,
+        mut parts: Parts,
+        body: Incoming,
+        kept: (Lifetime, Option<Part>),
+    ) -> Response<Payload> {
+        let (status, headers) = (parts.status, parts.headers.clone());
+        self.hide_internal(&mut parts.headers);
+        parts.headers.append(CACHE_STATUS, fill.status.header());
+        parts.extensions.clear();
+        parts.version = http::Version::HTTP_11;
+        if HttpBody::is_end_stream(&body) {
+            self.end_fill(fill, (status, headers), Bytes::new(), kept);
+            return Response::from_parts(parts, Payload::empty());
+        }
+        let (pieces, passed) = mpsc::channel::<Piece>(PIECES);
+        let this = self.clone();
+        tokio::spawn(async move {
+            if let Some(whole) = this.pump(body, &pieces).await {
+                this.end_fill(fill, (status, headers), whole, kept);
+            }
+        });
+        let passed = StreamBody::new(ReceiverStream::new(passed));
+        Response::from_parts(parts, Payload::Streamed(Body::new(passed)))
+    }
+
+    /// Reads a body to its end. `None` when it broke off, was too large, or nobody wants it any more.
+    async fn pump(&self, mut body: Incoming, pieces: &mpsc::Sender<Piece>) -> Option<Bytes> {
+        let mut whole = Some(BytesMut::new());
+        while let Some(piece) = self.next_piece(&mut body).await {
+            let failed = piece.is_err();
+            if let Ok(Some(data)) = piece.as_ref().map(Frame::data_ref) {
+                whole = whole.filter(|whole| (whole.len() + data.len()) as u64 <= self.shelf.max_body_bytes());
+                if let Some(whole) = &mut whole {
+                    whole.extend_from_slice(data);
+                }
+            }
+            let gone = pieces.send(piece).await.is_err();
+            if failed || (gone && whole.is_none()) {
+                return None;
+            }
+        }
+        whole.map(BytesMut::freeze)
+    }
+
+    async fn next_piece(&self, body: &mut Incoming) -> Option<Piece> {
+        match tokio::time::timeout(self.setup.patience, body.frame()).await {
+            Ok(piece) => piece.map(|piece| piece.map_err(axum::Error::new)),
+            Err(late) => Some(Err(axum::Error::new(late))),
+        }
+    }
+
+    fn end_fill(
+        self: &Arc<Self>,
+        mut fill: Fill,
+        head: (StatusCode, HeaderMap),
+        body: Bytes,
+        (lifetime, part): (Lifetime, Option<Part>),
+    ) {
+        // A part whose length is not what its head says is no part of anything.
+        if part.is_some_and(|part| part.last - part.first + 1 != body.len() as u64) {
+            return;
+        }
+        self.kept(&fill.question, head, body, lifetime, (fill.ticket, part));
+        if let Some(turn) = fill.turn.take() {
+            turn.end(Ended::Stored);
+        }
+    }
+
+    fn kept(
+        self: &Arc<Self>,
+        question: &Question,
+        head: (StatusCode, HeaderMap),
+        body: Bytes,
+        lifetime: Lifetime,
+        (ticket, part): (u64, Option<Part>),
+    ) -> Arc<Stored> {
+        let authority = authority(&question.uri, &question.headers);
+        let key = self.key(&authority, &question.uri);
+        let mut stored = self.make(&question.headers, head, body, lifetime, (ticket, key));
+        stored.part = part.filter(|part| !part.is_everything());
+        let stored = Arc::new(stored);
+        self.shelf.put(key, stored.clone());
+        self.code_behind(key, &stored);
+        stored
+    }
+
+    pub(super) fn make(
+        &self,
+        request: &HeaderMap,
+        (status, headers): (StatusCode, HeaderMap),
+        body: Bytes,
+        lifetime: Lifetime,
+        (ticket, key): (u64, KeyRef<'_>),
+    ) -> Stored {
+        let tags = self.tags(&headers, key);
+        let mut selecting = Selecting::of(request, &headers);
+        if self.setup.whole_fills {
+            selecting = selecting.ignoring(&header::ACCEPT_ENCODING);
+        }
+        let mut headers = without_unstorable(headers);
+        self.hide_internal(&mut headers);
+        headers.remove(header::AGE);
+        if !matches!(status.as_u16(), 204 | 304) {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        if !headers.contains_key(header::DATE)
+            && let Ok(date) = HeaderValue::from_str(&http_date(lifetime.answered_ms / 1_000))
+        {
+            headers.insert(header::DATE, date);
+        }
+        let spared = AtomicU64::new(u64::MAX);
+        Stored { status, headers, body, lifetime, selecting, part: None, tags, ticket, coded: None, spared }
+    }
+
+    /// Tags for purging: what `Surrogate-Key` names, `product` for all products, and the key itself.
+    fn tags(&self, headers: &HeaderMap, key: KeyRef<'_>) -> Box<[Tag]> {
+        let lines = headers.get_all(SURROGATE_KEY).iter().filter_map(|value| value.to_str().ok());
+        let mut names: BTreeSet<&str> = lines.flat_map(str::split_whitespace).take(MAX_TAGS).collect();
+        if names.iter().any(|tag| tag.starts_with("product:")) {
+            names.insert("product");
+        }
+        names.into_iter().map(|name| self.purges.tag(name)).chain([self.purges.key_tag(&key)]).collect()
+    }
+
+    /// Makes the codings of an answer once, behind its first use.
+    fn code_behind(self: &Arc<Self>, key: KeyRef<'_>, stored: &Arc<Stored>) {
+        if !self.setup.whole_fills || stored.status != StatusCode::OK || !coding::is_worth_it(&stored.headers, &stored.body) {
+            return;
+        }
+        let (this, key, stored) = (self.clone(), key.owned(), stored.clone());
+        tokio::spawn(async move {
+            let body = stored.body.clone();
+            let Ok(Some(coded)) = tokio::task::spawn_blocking(move || coding::encode(&body)).await else { return };
+            let mut better = stored.copied();
+            better.headers.append(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
+            better.coded = Some(coded);
+            this.shelf.improve(key.borrowed(), &stored, Arc::new(better));
+        });
+    }
+}

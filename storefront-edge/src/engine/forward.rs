@@ -1,0 +1,342 @@
+//! Asking the origin, and what its answer means for what is stored.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, response::Parts};
+use http_cache_policy::{
+    Answer, CacheStatus, Forwarded, Lifetime, StandsIn, Times, end_to_end, freshened, head_agrees, invalidated, selected_by_304,
+    storable, validation,
+};
+use hyper::body::Incoming;
+use tower_http::timeout::TimeoutBody;
+
+use super::{
+    Engine, Exchange, OriginError, Payload, count,
+    exchange::{Interim, authority, target},
+    fill::Fill,
+    serve::{CACHE_STATUS, Validated},
+};
+use crate::cache::{Ended, KeyRef, Stored, Turn};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// How this cache calls itself to those behind it (RFC 9110 section 7.6.3).
+const VIA: HeaderValue = HeaderValue::from_static("1.1 storefront-edge");
+
+/// Why the origin is asked, and what is to be done with its answer.
+pub(super) struct Plan {
+    pub(super) why: Forwarded,
+    pub(super) stands_in: StandsIn,
+    /// To be validated, or to stand in.
+    pub(super) stored: Option<Arc<Stored>>,
+    pub(super) turn: Option<Turn>,
+    pub(super) collapsed: bool,
+}
+
+/// What the client asked.
+pub(super) struct Question {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+}
+
+/// An answer's head, with what was known when it was asked for.
+struct Arrived {
+    parts: Parts,
+    body: Incoming,
+    times: Times,
+    ticket: u64,
+}
+
+impl Engine {
+    pub(super) async fn forward(self: &Arc<Self>, exchange: Exchange, mut plan: Plan) -> Response<Payload> {
+        let Exchange { request, from, interim } = exchange;
+        let (parts, _) = request.into_parts();
+        let question = Question { method: parts.method, uri: parts.uri, headers: parts.headers };
+        loop {
+            let mut headers = self.outgoing(&question.headers, from);
+            if self.setup.whole_fills {
+                self.plain(&mut headers);
+            }
+            let complete = plan.stored.as_ref().filter(|stored| stored.part.is_none());
+            let validates = complete.is_some_and(|stored| {
+                let has = http_cache_policy::has_validator(&stored.headers);
+                has && validation(&mut headers, &stored.headers)
+            });
+            if validates {
+                headers.remove(header::RANGE);
+            }
+            let method = if self.setup.whole_fills { Method::GET } else { question.method.clone() };
+            let arrived = match self.ask(method, &question.uri, headers, Body::empty(), interim.as_ref()).await {
+                Ok(arrived) => arrived,
+                Err(error) => return self.without_answer(&error, &question, plan),
+            };
+            match (arrived.parts.status, plan.stored.clone().filter(|_| validates)) {
+                (StatusCode::NOT_MODIFIED, Some(stored)) => {
+                    if let Some(answer) = self.validated(&question, &stored, &arrived, &mut plan) {
+                        return answer;
+                    }
+                    // It speaks of another answer than the one stored here: ask for that one whole.
+                    plan.stored = None;
+                }
+                _ => return self.received(question, arrived, plan).await,
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        uri: &Uri,
+        headers: HeaderMap,
+        body: Body,
+        interim: Option<&Interim>,
+    ) -> Result<Arrived, OriginError> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers;
+        if let Some(interim) = interim.cloned() {
+            hyper::ext::on_informational(&mut request, move |answer| interim(answer.status(), answer.headers()));
+        }
+        let (ticket, asked_ms) = (self.purges.ticket(), self.clock.now_ms());
+        let (parts, body) = self.origin.send(request, self.setup.patience).await?.into_parts();
+        let mut parts = parts;
+        parts.headers = end_to_end(&parts.headers);
+        Ok(Arrived { parts, body, times: Times { asked_ms, answered_ms: self.clock.now_ms() }, ticket })
+    }
+
+    /// Fields for the origin: the client's own, less those of its connection.
+    fn outgoing(&self, request: &HeaderMap, from: Option<std::net::IpAddr>) -> HeaderMap {
+        let mut headers = end_to_end(request);
+        headers.remove(header::EXPECT);
+        let names_host = self.setup.by_authority && headers.contains_key(header::HOST);
+        if !names_host && let Ok(host) = HeaderValue::from_str(self.origin.address()) {
+            headers.insert(header::HOST, host);
+        }
+        headers.append(header::VIA, VIA);
+        if let Some(from) = from.and_then(|from| HeaderValue::from_str(&from.to_string()).ok()) {
+            headers.append(X_FORWARDED_FOR, from);
+        }
+        headers
+    }
+
+    /// Wants the whole answer, and plain.
+    fn plain(&self, headers: &mut HeaderMap) {
+        let special = [
+            header::RANGE,
+            header::ACCEPT_ENCODING,
+            header::CACHE_CONTROL,
+            header::PRAGMA,
+            header::COOKIE,
+            header::AUTHORIZATION,
+        ];
+        for name in special {
+            headers.remove(name);
+        }
+        validation(headers, &HeaderMap::new());
+    }
+
+    /// A `304` to our own condition. `None` when it speaks of an answer that is not stored here.
+    fn validated(
+        &self,
+        question: &Question,
+        stored: &Arc<Stored>,
+        arrived: &Arrived,
+        plan: &mut Plan,
+    ) -> Option<Response<Payload>> {
+        let Arrived { parts, times, ticket, .. } = arrived;
+        let authority = authority(&question.uri, &question.headers);
+        let key = self.key(&authority, &question.uri);
+        if !selected_by_304(&stored.headers, &parts.headers) {
+            self.shelf.remove(key);
+            return None;
+        }
+        let fresh = self.renewed(key, question, stored, &parts.headers, *times, *ticket);
+        count("revalidated");
+        if let Some(turn) = plan.turn.take() {
+            turn.end(Ended::Stored);
+        }
+        let status = CacheStatus {
+            forwarded: Some(plan.why),
+            forwarded_status: Some(304),
+            stored: true,
+            collapsed: plan.collapsed,
+            ..CacheStatus::default()
+        };
+        self.served(&fresh, (&question.method, &question.headers), Validated::Yes, status)
+    }
+
+    /// The stored answer with newer fields, back on the shelf where it may be kept.
+    fn renewed(
+        &self,
+        key: KeyRef<'_>,
+        question: &Question,
+        stored: &Arc<Stored>,
+        newer: &HeaderMap,
+        times: Times,
+        ticket: u64,
+    ) -> Arc<Stored> {
+        let headers = freshened(&stored.headers, newer);
+        let verdict = self.verdict(&Method::GET, question, stored.status, &headers, times);
+        let lifetime = verdict.unwrap_or_else(|_| Lifetime::already_over(&headers, times));
+        let made = self.make(&question.headers, (stored.status, headers), stored.body.clone(), lifetime, (ticket, key));
+        let fresh = Arc::new(Stored { part: stored.part, coded: stored.coded.clone(), ..made });
+        match verdict {
+            Ok(_) => self.shelf.put(key, fresh.clone()),
+            Err(_) => self.shelf.remove(key),
+        }
+        fresh
+    }
+
+    pub(super) fn verdict(
+        &self,
+        method: &Method,
+        question: &Question,
+        status: StatusCode,
+        headers: &HeaderMap,
+        times: Times,
+    ) -> Result<Lifetime, http_cache_policy::NotStored> {
+        let authority = authority(&question.uri, &question.headers);
+        let answer = Answer {
+            method,
+            authority: &authority,
+            target: target(&question.uri),
+            request: &question.headers,
+            status,
+            headers,
+            times,
+        };
+        storable(self.setup.profile, &answer)
+    }
+
+    async fn received(self: &Arc<Self>, question: Question, arrived: Arrived, mut plan: Plan) -> Response<Payload> {
+        let Arrived { parts, body, times, ticket } = arrived;
+        let failed = matches!(parts.status.as_u16(), 500 | 502 | 503 | 504);
+        if failed
+            && plan.stands_in == StandsIn::OnError
+            && let Some(stored) = plan.stored.clone()
+        {
+            let status = Some(parts.status.as_u16());
+            if let Some(answer) = self.stood_in(&question, &stored, &plan, "stale-if-error", status) {
+                return answer;
+            }
+        }
+        if question.method == Method::HEAD && !self.setup.whole_fills {
+            self.updated_by_head(&question, &parts, times, ticket);
+        }
+        let status = CacheStatus {
+            forwarded: Some(plan.why),
+            forwarded_status: Some(parts.status.as_u16()),
+            collapsed: plan.collapsed,
+            ..CacheStatus::default()
+        };
+        let fill = Fill { question, times, ticket, turn: plan.turn.take(), status };
+        self.fill(fill, parts, body).await
+    }
+
+    /// The answer to a `HEAD` tells whether the stored answer to a `GET` still holds (RFC 9111 section 4.3.5).
+    fn updated_by_head(&self, question: &Question, parts: &Parts, times: Times, ticket: u64) {
+        let authority = authority(&question.uri, &question.headers);
+        let key = self.key(&authority, &question.uri);
+        let crate::cache::Found::Match(stored) = self.shelf.get(key, &question.headers) else { return };
+        match parts.status == StatusCode::OK && stored.part.is_none() && head_agrees(&stored.headers, &parts.headers) {
+            true => {
+                self.renewed(key, question, &stored, &parts.headers, times, ticket);
+            }
+            false if parts.status == StatusCode::OK || parts.status.is_client_error() => self.shelf.remove(key),
+            false => {}
+        }
+    }
+
+    /// A stale answer in place of one that did not come.
+    fn stood_in(
+        &self,
+        question: &Question,
+        stored: &Arc<Stored>,
+        plan: &Plan,
+        detail: &'static str,
+        forwarded_status: Option<u16>,
+    ) -> Option<Response<Payload>> {
+        let status = CacheStatus {
+            hit: true,
+            forwarded: Some(plan.why),
+            forwarded_status,
+            detail: Some(detail),
+            collapsed: plan.collapsed,
+            ..CacheStatus::default()
+        };
+        let answer = self.served(stored, (&question.method, &question.headers), Validated::No, status)?;
+        count("stale_if_error");
+        Some(answer)
+    }
+
+    fn without_answer(&self, error: &OriginError, question: &Question, plan: Plan) -> Response<Payload> {
+        tracing::info!(%error, target = %target(&question.uri), "the origin gave no answer");
+        if plan.stands_in != StandsIn::Never
+            && let Some(stored) = &plan.stored
+            && let Some(answer) = self.stood_in(question, stored, &plan, "stale-if-error", None)
+        {
+            return answer;
+        }
+        count("failed");
+        // What must be validated and cannot be is 504 (RFC 9111 section 5.2.2.2); so is an answer that is late.
+        let late = plan.stored.is_some() || matches!(error, OriginError::TooLate);
+        failure(if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY }, plan.why)
+    }
+
+    /// Passes a request on that no stored answer can serve, and drops what it makes wrong.
+    pub(super) async fn pass(self: &Arc<Self>, exchange: Exchange, why: Forwarded) -> Response<Payload> {
+        let Exchange { request, from, interim } = exchange;
+        let (parts, body) = request.into_parts();
+        let question = Question { method: parts.method, uri: parts.uri, headers: parts.headers };
+        if matches!(question.method, Method::CONNECT | Method::TRACE) {
+            return failure(StatusCode::NOT_IMPLEMENTED, why);
+        }
+        let headers = self.outgoing(&question.headers, from);
+        let arrived = match self.ask(question.method.clone(), &question.uri, headers, body, interim.as_ref()).await {
+            Ok(arrived) => arrived,
+            Err(error) => {
+                let plan = Plan { why, stands_in: StandsIn::Never, stored: None, turn: None, collapsed: false };
+                return self.without_answer(&error, &question, plan);
+            }
+        };
+        count("pass");
+        let Arrived { parts, body, times, .. } = arrived;
+        let authority = authority(&question.uri, &question.headers);
+        for target in invalidated(&question.method, &authority, target(&question.uri), parts.status, &parts.headers) {
+            let key = KeyRef { authority: self.key(&authority, &question.uri).authority, target: &target };
+            self.shelf.remove(key);
+            self.purges.purge([self.purges.key_tag(&key)], false);
+        }
+        let status =
+            CacheStatus { forwarded: Some(why), forwarded_status: Some(parts.status.as_u16()), ..CacheStatus::default() };
+        let fill = Fill { question, times, ticket: self.purges.ticket(), turn: None, status };
+        self.fill(fill, parts, body).await
+    }
+
+    /// An answer as it comes, kept by nobody.
+    pub(super) fn passed_on(&self, mut parts: Parts, body: Incoming, status: CacheStatus) -> Response<Payload> {
+        self.hide_internal(&mut parts.headers);
+        parts.headers.append(CACHE_STATUS, status.header());
+        parts.version = http::Version::HTTP_11;
+        parts.extensions.clear();
+        let body = TimeoutBody::new(self.setup.patience, body);
+        Response::from_parts(parts, Payload::Streamed(Body::new(body)))
+    }
+
+    pub(super) fn hide_internal(&self, headers: &mut HeaderMap) {
+        for name in self.setup.internal {
+            headers.remove(*name);
+        }
+    }
+}
+
+fn failure(status: StatusCode, why: Forwarded) -> Response<Payload> {
+    let mut answer = Response::new(Payload::empty());
+    *answer.status_mut() = status;
+    let said = CacheStatus { forwarded: Some(why), ..CacheStatus::default() };
+    answer.headers_mut().insert(CACHE_STATUS, said.header());
+    answer
+}
