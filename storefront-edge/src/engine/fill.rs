@@ -155,7 +155,8 @@ impl Engine {
         whole.map(BytesMut::freeze)
     }
 
-    async fn next_piece(&self, body: &mut Incoming) -> Option<Piece> {
+    /// The next piece of a body, waited for as long as is patient.
+    pub(super) async fn next_piece(&self, body: &mut Incoming) -> Option<Piece> {
         match tokio::time::timeout(self.setup.patience, body.frame()).await {
             Ok(piece) => piece.map(|piece| piece.map_err(axum::Error::new)),
             Err(late) => Some(Err(axum::Error::new(late))),

@@ -12,7 +12,9 @@ use hyper::body::Incoming;
 use tower_http::timeout::TimeoutBody;
 
 use super::{
-    Engine, Exchange, OriginError, Payload, count,
+    Engine, Exchange, OriginError, Payload,
+    complete::{ask_for_rest, rest_of},
+    count,
     exchange::{Interim, authority, target},
     fill::Fill,
     serve::{CACHE_STATUS, Validated},
@@ -42,11 +44,11 @@ pub(super) struct Question {
 }
 
 /// An answer's head, with what was known when it was asked for.
-struct Arrived {
-    parts: Parts,
-    body: Incoming,
-    times: Times,
-    ticket: u64,
+pub(super) struct Arrived {
+    pub(super) parts: Parts,
+    pub(super) body: Incoming,
+    pub(super) times: Times,
+    pub(super) ticket: u64,
 }
 
 impl Engine {
@@ -67,6 +69,10 @@ impl Engine {
             if validates {
                 headers.remove(header::RANGE);
             }
+            let rest = plan.stored.as_ref().and_then(|stored| rest_of(stored, &question));
+            if let (Some(begins), Some(stored)) = (rest, &plan.stored) {
+                ask_for_rest(&mut headers, stored, begins);
+            }
             let method = if self.setup.whole_fills { Method::GET } else { question.method.clone() };
             let arrived = match self.ask(method, &question.uri, headers, Body::empty(), interim.as_ref()).await {
                 Ok(arrived) => arrived,
@@ -79,6 +85,14 @@ impl Engine {
                     }
                     // It speaks of another answer than the one stored here: ask for that one whole.
                     plan.stored = None;
+                }
+                (StatusCode::PARTIAL_CONTENT, _) if rest.is_some() => {
+                    let stored = plan.stored.take();
+                    if let Some(stored) = stored
+                        && let Some(answer) = self.completed(&question, &stored, arrived, &mut plan).await
+                    {
+                        return answer;
+                    }
                 }
                 _ => return self.received(question, arrived, plan).await,
             }
