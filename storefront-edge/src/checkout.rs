@@ -2,6 +2,9 @@
 //!
 //! Every attempt carries the same idempotency key, so any of them may be repeated anywhere. The work goes on when the client hangs up.
 
+mod attempts;
+mod waiting;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -10,23 +13,22 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use orders_api::{SettleCartRequest, TICKET_HEADER, TicketResponse, paths};
-use storefront_service::in_current_context;
+use storefront_service::{in_current_context, time_left};
 use storefront_types::{CallContext, IdempotencyKey, Problem, ProblemType};
+
+use attempts::{Attempts, Heard, Next};
+pub(crate) use waiting::WaitingRoom;
 
 use crate::{
     storefront::Storefront,
     upstream::{Answer, UpstreamError},
 };
 
-/// Over all attempts: several elections fit into it.
+/// Over all attempts, where the caller does not say less: several elections fit into it.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// One attempt: `orders` itself waits up to 5 s for a leader, and 1.5 s for PostgreSQL twice.
 const ATTEMPT: Duration = Duration::from_secs(9);
-
-/// Between two attempts, doubled up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 
 /// Settling is a courtesy: a cart that is not emptied shows again, and cannot be bought twice with one key.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -90,43 +92,67 @@ async fn ticket(shop: &Storefront, context: &CallContext, headers: &HeaderMap) -
     }
 }
 
-/// Asks the `orders` beside the leader, then the others, until one gives a final answer or the deadline is over.
+/// Asks the `orders` beside the leader, then the others, until one gives a final answer, the budget is spent or the deadline is over.
 async fn purchase(shop: &Storefront, context: &CallContext, headers: &HeaderMap, body: Bytes) -> Result<Answer, Problem> {
-    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
-    let mut last: Option<Answer> = None;
-    let mut perhaps = false;
-    for attempt in 0_usize.. {
-        let leader = shop.leader.region();
-        let instances = shop.orders_from(leader.as_ref());
-        let address = instances.get(attempt % instances.len().max(1)).copied().unwrap_or_default();
-        let left = DEADLINE.saturating_sub(began.elapsed());
+    let began = Instant::now();
+    let deadline = time_left().map_or(DEADLINE, |left| left.min(DEADLINE));
+    let (mut attempts, mut turn, mut last) = (Attempts::new(), 0, None);
+    loop {
+        let left = deadline.saturating_sub(began.elapsed());
+        if let Err(refused) = shop.waiting.wait(&shop.leader, left).await {
+            return if attempts.may_have_bought() { Err(unknown()) } else { Err(refused) };
+        }
+        let left = deadline.saturating_sub(began.elapsed());
+        let term = shop.leader.term();
+        let region = shop.leader.region();
+        let instances = shop.upstream.usable(&shop.orders_from(region.as_ref()));
+        let address = instances.get(turn % instances.len().max(1)).copied().unwrap_or_default();
         let target = (Method::POST, paths::CHECKOUT);
-        match shop.upstream.call(context, address, target, headers, body.clone(), left.min(ATTEMPT)).await {
+        let asked = shop.upstream.call(context, address, target, headers, body.clone(), left.min(ATTEMPT)).await;
+        let heard = match asked {
             Ok(answer) => {
-                shop.take_hint(&answer.headers);
-                if !matches!(answer.status.as_u16(), 429 | 500..) {
-                    return Ok(answer);
-                }
-                perhaps |= answer.status != StatusCode::SERVICE_UNAVAILABLE;
+                shop.leader.take_hint(&answer.headers);
+                let heard = heard(answer.status);
                 last = Some(answer);
+                heard
             }
             Err(error) => {
-                perhaps |= matches!(error, UpstreamError::NoAnswer { .. });
-                tracing::info!(%error, attempt, "a checkout is tried again with the same key");
+                tracing::info!(%error, "a checkout has no answer");
+                match error {
+                    UpstreamError::Unreachable { .. } => Heard::NotNow,
+                    UpstreamError::Broken { .. } | UpstreamError::Full { .. } => Heard::LeftAlone,
+                    UpstreamError::NoAnswer { .. } => Heard::Perhaps,
+                }
+            }
+        };
+        let (moved, left) = (shop.leader.term() > term, deadline.saturating_sub(began.elapsed()));
+        match (attempts.next(heard, moved, left, || shop.upstream.may_repeat("checkout")), last.take()) {
+            (Next::Answer, Some(answer)) => return Ok(answer),
+            // An attempt may have bought; a later "not now" does not take that back.
+            (Next::GiveUp { perhaps: true }, _) => return Err(unknown()),
+            (Next::GiveUp { perhaps: false }, Some(answer)) => return Ok(answer),
+            (Next::GiveUp { perhaps: false } | Next::Answer, None) => {
+                let detail = "no region takes checkouts now; ask again with the same Idempotency-Key";
+                return Err(Problem::new(ProblemType::Unavailable).detail(detail));
+            }
+            (Next::Follow, _) => turn = 0,
+            (Next::Repeat { pause }, _) => {
+                turn += 1;
+                tokio::time::sleep(pause).await;
             }
         }
-        if began.elapsed() + pause >= DEADLINE {
-            break;
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    match last {
-        // An attempt may have bought; a later "not now" does not take that back.
-        Some(answer) if !perhaps => Ok(answer),
-        _ if perhaps => Err(Problem::new(ProblemType::UnknownOutcome).detail("ask again with the same Idempotency-Key")),
-        _ => Err(Problem::new(ProblemType::Unavailable)
-            .detail("no region takes checkouts now; ask again with the same Idempotency-Key")),
+}
+
+fn unknown() -> Problem {
+    Problem::new(ProblemType::UnknownOutcome).detail("ask again with the same Idempotency-Key")
+}
+
+fn heard(status: StatusCode) -> Heard {
+    match status.as_u16() {
+        429 | 503 => Heard::NotNow,
+        500.. => Heard::Perhaps,
+        _ => Heard::Final,
     }
 }
 

@@ -8,6 +8,8 @@ use storefront_service::ListenArgs;
 use storefront_tls::InventoryTlsArgs;
 use storefront_types::Region;
 
+use crate::protect::ProtectArgs;
+
 /// An edge: cached catalog pages and data, and checkouts routed to the inventory's leader.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "storefront-edge", version)]
@@ -38,9 +40,8 @@ pub struct Config {
     /// Bytes of the cache in this process
     #[arg(long, env = "CACHE_BYTES", default_value_t = 64 * 1024 * 1024)]
     pub cache_bytes: u64,
-    /// Requests served at once; more are told to come back
-    #[arg(long, env = "MAX_REQUESTS", default_value_t = 20_000)]
-    pub max_requests: usize,
+    #[command(flatten)]
+    pub protect: ProtectArgs,
 }
 
 /// Longest wait for the head of an origin's answer, and between two pieces of its body.

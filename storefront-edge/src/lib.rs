@@ -8,10 +8,12 @@ mod engine;
 mod follow;
 mod leader;
 mod pages;
+mod protect;
 mod proxy;
 mod serve;
 mod storefront;
 mod upstream;
 
 pub use config::{Config, OriginUrl, ProfileName, RegionAddress};
+pub use protect::ProtectArgs;
 pub use serve::{openapi, run};

@@ -7,29 +7,26 @@ pub(crate) use api_routes::take_body;
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
-    extract::{Request, State},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
+    Json, Router, middleware,
     routing::{get, post},
 };
 use catalog_api::paths as catalog_paths;
-use http::{HeaderValue, header};
 use http_cache_policy::Profile;
 use orders_api::paths;
-use storefront_service::{Listeners, ProblemResponse, Readiness, routed, with_request_context};
-use storefront_types::{Problem, ProblemType, Region};
-use tokio::sync::Semaphore;
+use storefront_service::{Listeners, Readiness, routed, with_request_context};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    checkout::WaitingRoom,
     config::Config,
     engine::{Engine, Origin, Setup},
     follow,
     leader::{self, LeaderView},
-    pages, proxy,
+    pages,
+    protect::{self, Gate, guard},
+    proxy,
     storefront::{CATALOG_TIMEOUT, Storefront},
-    upstream::Upstream,
+    upstream::{Protection, Upstream},
 };
 
 /// Serves until `shutdown`.
@@ -38,21 +35,29 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
         return proxy::run(&config, origin, listeners, shutdown).await;
     }
     let tls = config.inventory_tls.clone().open()?;
+    let upstream = Upstream::new(Protection::default());
+    upstream.group(&config.orders.iter().map(|instance| instance.address.clone()).collect::<Vec<_>>());
     let shop = Arc::new(Storefront {
         region: config.region.clone(),
-        upstream: Upstream::new(),
+        upstream,
         catalog: config.catalog.clone(),
         orders: config.orders.clone(),
         leader: Arc::new(LeaderView::new(config.inventory.clone())),
+        waiting: WaitingRoom::new(config.protect.checkouts_waiting, config.protect.election_timeout()),
         cache: Engine::new(catalog_cache(&config), Origin::new(config.catalog.clone())),
     });
     let readiness = Readiness::new(&["catalog"]);
-    let background = [
+    let gate = Gate::new(&config.region, &config.protect);
+    let mut background = vec![
         tokio::spawn(follow::follow(shop.clone(), readiness.clone())),
         tokio::spawn(leader::probe(shop.leader.clone(), tls)),
         tokio::spawn(shop.cache.clone().tell()),
+        tokio::spawn(protect::measure(gate.clone())),
     ];
-    let app = router(shop, &config);
+    if let Some(redis) = config.protect.redis.clone() {
+        background.push(tokio::spawn(protect::share(gate.rates.clone(), redis, gate.began)));
+    }
+    let app = router(shop, gate);
     let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
@@ -70,7 +75,7 @@ fn catalog_cache(config: &Config) -> Setup {
     }
 }
 
-fn router(shop: Arc<Storefront>, config: &Config) -> Router {
+fn router(shop: Arc<Storefront>, gate: Gate) -> Router {
     let api = Router::new()
         .route(catalog_paths::PRODUCTS, get(api_routes::catalog))
         .route(catalog_paths::PRODUCT, get(api_routes::catalog))
@@ -88,30 +93,7 @@ fn router(shop: Arc<Storefront>, config: &Config) -> Router {
         .route("/openapi.json", get(|| async { Json(openapi()) }))
         .merge(pages::router())
         .with_state(shop);
-    let gate = Gate { region: config.region.clone(), places: Arc::new(Semaphore::new(config.max_requests)) };
     with_request_context(api).layer(middleware::from_fn_with_state(gate, guard))
-}
-
-#[derive(Clone)]
-struct Gate {
-    region: Region,
-    places: Arc<Semaphore>,
-}
-
-/// Bounds what is under way, and says on every answer which edge gave it.
-async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let Ok(_place) = gate.places.try_acquire() else {
-        metrics::counter!("edge_shed_total").increment(1);
-        return ProblemResponse(Problem::new(ProblemType::Unavailable).detail("this edge is full; come back in a second"))
-            .into_response();
-    };
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    if let Ok(region) = HeaderValue::from_str(gate.region.as_str()) {
-        headers.insert("x-edge-region", region);
-    }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 /// The OpenAPI 3.1 document of the public API: what the catalog and `orders` document, less what is internal.

@@ -6,12 +6,12 @@ use axum::{body::Body, response::IntoResponse};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
-use inventory_api::{LEADER_HEADER, TERM_HEADER};
 use orders_api::{SESSION_COOKIE, paths};
 use storefront_service::ProblemResponse;
 use storefront_types::{CallContext, Problem, ProblemType, Region};
 
 use crate::{
+    checkout::WaitingRoom,
     config::RegionAddress,
     engine::{Engine, Exchange, Payload},
     leader::LeaderView,
@@ -33,6 +33,7 @@ pub(crate) struct Storefront {
     pub(crate) catalog: String,
     pub(crate) orders: Vec<RegionAddress>,
     pub(crate) leader: Arc<LeaderView>,
+    pub(crate) waiting: WaitingRoom,
     pub(crate) cache: Arc<Engine>,
 }
 
@@ -83,16 +84,34 @@ impl Storefront {
         body: Bytes,
     ) -> Result<Answer, Problem> {
         let home = home_region(headers);
-        for address in self.orders_from(home.as_ref()) {
-            match self.upstream.call(context, address, target.clone(), headers, body.clone(), ORDERS_TIMEOUT).await {
+        let instances = self.upstream.usable(&self.orders_from(home.as_ref()));
+        // A read, a ticket and the settling of a cart may be repeated; anything else may have been done.
+        let repeatable = target.0 == Method::GET || [paths::TICKET, paths::SETTLE_CART].contains(&target.1);
+        let mut failed: Option<Answer> = None;
+        for (nth, address) in instances.iter().enumerate() {
+            // A slow answer to a read is waited for at the next instance as well.
+            let other = instances.get(nth + 1).unwrap_or(address);
+            let asked = match target.0 {
+                Method::GET => self.upstream.read(context, (address, other), target.1, headers, ORDERS_TIMEOUT).await,
+                _ => self.upstream.call(context, address, target.clone(), headers, body.clone(), ORDERS_TIMEOUT).await,
+            };
+            let is_last = nth + 1 == instances.len();
+            match asked {
                 Ok(answer) => {
-                    self.take_hint(&answer.headers);
-                    return Ok(answer);
+                    self.leader.take_hint(&answer.headers);
+                    if !(answer.status.is_server_error() && repeatable) || is_last || !self.upstream.may_repeat("read") {
+                        return Ok(answer);
+                    }
+                    failed = Some(answer);
                 }
-                Err(error @ UpstreamError::Unreachable { .. }) => tracing::info!(%error, "trying another region"),
-                // A read, a ticket and the settling of a cart may be repeated; anything else may have been done.
-                Err(error) if target.0 == Method::GET || [paths::TICKET, paths::SETTLE_CART].contains(&target.1) => {
-                    tracing::info!(%error, "trying another region")
+                Err(error @ (UpstreamError::Broken { .. } | UpstreamError::Full { .. })) => {
+                    tracing::debug!(%error, "trying another region");
+                }
+                Err(error) if error.is_unsent() || repeatable => {
+                    tracing::info!(%error, "trying another region");
+                    if !is_last && !self.upstream.may_repeat("unreachable") {
+                        break;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the outcome is not known");
@@ -102,14 +121,7 @@ impl Storefront {
                 }
             }
         }
-        Err(Problem::new(ProblemType::Unavailable).detail("no region answers"))
-    }
-
-    pub(crate) fn take_hint(&self, headers: &HeaderMap) {
-        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        if let (Some(address), Some(term)) = (text(LEADER_HEADER), text(TERM_HEADER).and_then(|term| term.parse().ok())) {
-            self.leader.hint(term, address);
-        }
+        failed.ok_or_else(|| Problem::new(ProblemType::Unavailable).detail("no region answers; come back in a second"))
     }
 }
 

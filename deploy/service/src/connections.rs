@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{Router, body::Body, extract::ConnectInfo};
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
@@ -78,7 +78,7 @@ pub async fn serve_connections(
         let (http, service, watcher) = (http.clone(), service.clone(), drain.watcher());
         match &door {
             Door::Open => {
-                tokio::spawn(serve_one(http, stream, service, watcher));
+                tokio::spawn(serve_one(http, stream, Arrival { service, address: remote, name: None }, watcher));
             }
             Door::Tls(acceptor) => {
                 let acceptor = acceptor.clone();
@@ -86,7 +86,8 @@ pub async fn serve_connections(
                     let accepted = acceptor.accept(stream, remote).await;
                     drop(room);
                     if let Some(accepted) = accepted {
-                        serve_one(http, accepted.stream, Named { service, name: accepted.name }, watcher).await;
+                        let service = Arrival { service, address: remote, name: Some(accepted.name) };
+                        serve_one(http, accepted.stream, service, watcher).await;
                     }
                 });
             }
@@ -96,10 +97,10 @@ pub async fn serve_connections(
     drain.shutdown().await;
 }
 
-type Arrived = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
+type Accepted = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
 
 /// The next connection, when there is room for its handshake.
-async fn accept(listener: &TcpListener, door: &Door) -> std::io::Result<Arrived> {
+async fn accept(listener: &TcpListener, door: &Door) -> std::io::Result<Accepted> {
     let room = match door {
         Door::Open => None,
         Door::Tls(acceptor) => acceptor.room().await,
@@ -117,20 +118,24 @@ where
     }
 }
 
-/// Tells with each request whose certificate the connection has.
+/// Tells with each request from where the connection comes, as [`ConnectInfo`], and whose certificate it has.
 #[derive(Clone)]
-struct Named<S> {
+struct Arrival<S> {
     service: S,
-    name: PeerName,
+    address: SocketAddr,
+    name: Option<PeerName>,
 }
 
-impl<S: HttpService> Service<Request<Incoming>> for Named<S> {
+impl<S: HttpService> Service<Request<Incoming>> for Arrival<S> {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = S::Future;
 
     fn call(&self, mut request: Request<Incoming>) -> S::Future {
-        request.extensions_mut().insert(self.name.clone());
+        request.extensions_mut().insert(ConnectInfo(self.address));
+        if let Some(name) = &self.name {
+            request.extensions_mut().insert(name.clone());
+        }
         self.service.call(request)
     }
 }

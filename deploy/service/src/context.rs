@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request::Part
 use storefront_types::{CallContext, ProblemType, RequestId, TraceParent};
 use uuid::Uuid;
 
-use crate::{ProblemResponse, request_metrics};
+use crate::{ProblemResponse, deadline, request_metrics};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -29,10 +29,11 @@ pub(crate) fn current() -> Option<CallContext> {
     CURRENT.try_with(CallContext::clone).ok()
 }
 
-/// Work for the same request in a task of its own: its log lines carry the request's ids.
+/// Work for the same request in a task of its own: its log lines carry the request's ids, and it knows the deadline.
 pub fn in_current_context<F: Future + Send>(work: F) -> impl Future<Output = F::Output> + Send {
-    let context = current();
+    let (context, deadline) = (current(), deadline::current());
     async move {
+        let work = deadline::within(deadline, work);
         match context {
             Some(context) => CURRENT.scope(context, work).await,
             None => work.await,
@@ -58,7 +59,7 @@ pub fn background_context() -> CallContext {
     CallContext::background(Uuid::new_v4())
 }
 
-/// Puts around every route: request id and trace context, request metrics by route, problem
+/// Puts around every route: request id and trace context, the caller's deadline, request metrics by route, problem
 /// documents for unknown paths and methods, and a problem document in place of a panic.
 pub fn with_request_context(router: Router) -> Router {
     router
@@ -79,9 +80,10 @@ pub fn context_of(headers: &HeaderMap) -> CallContext {
 async fn observe(mut request: Request, next: Next) -> Response {
     let context = context_of(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().clone();
+    let (method, left) = (request.method().clone(), deadline::asked(request.headers()));
     request.extensions_mut().insert(context.clone());
-    observed(&method, route.as_ref().map_or("unmatched", MatchedPath::as_str), context, next.run(request)).await
+    let work = deadline::answered_in_time(left, method.clone(), next.run(request));
+    observed(&method, route.as_ref().map_or("unmatched", MatchedPath::as_str), context, work).await
 }
 
 /// Does for the work of one request what [`with_request_context`] does around a router: its log lines carry the ids, a

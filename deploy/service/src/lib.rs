@@ -6,6 +6,7 @@
 mod admin;
 mod connections;
 mod context;
+mod deadline;
 mod json;
 mod listen;
 mod logging;
@@ -18,6 +19,7 @@ mod shutdown;
 pub use admin::install_metrics;
 pub use connections::{Door, HttpService, routed, serve_connections};
 pub use context::{Context, background_context, context_of, in_current_context, observed, with_request_context};
+pub use deadline::{DEADLINE_HEADER, time_left};
 pub use json::{MAX_JSON_BODY_BYTES, StrictJson, is_json, parse_json};
 pub use listen::{ListenArgs, Listeners, serve, serve_behind};
 pub use logging::init_logging;

@@ -1,0 +1,142 @@
+//! The gate that every request passes which the cache has not answered: who asks too often is told when to come back, and what this
+//! edge does not carry is shed, browsing first.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{ConnectInfo, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, header};
+use storefront_service::ProblemResponse;
+use storefront_types::{Problem, ProblemType, Region};
+
+use super::{
+    ProtectArgs,
+    adaptive::{AdaptiveSettings, Standing},
+    class::{CLASSES, Class, Places},
+    client::{self, Network},
+    rate::{Key, Rates, Verdict},
+};
+
+/// Requests under way at least, however late work runs: with fewer a processor would wait for them.
+const FEWEST: usize = 64;
+
+/// Between two looks at how late work runs.
+const LOOK: Duration = Duration::from_millis(5);
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    region: HeaderValue,
+    proxies: Arc<[Network]>,
+    pub(crate) rates: Arc<Rates>,
+    pub(crate) began: Instant,
+    places: Arc<Places>,
+    settings: AdaptiveSettings,
+}
+
+impl Gate {
+    pub(crate) fn new(region: &Region, args: &ProtectArgs) -> Self {
+        let settings = AdaptiveSettings { fewest: FEWEST.min(args.max_requests), most: args.max_requests, slack: args.max_lag() };
+        Self {
+            region: HeaderValue::from_str(region.as_str()).unwrap_or(HeaderValue::from_static("unknown")),
+            proxies: args.trusted_proxies.clone().into(),
+            rates: Arc::new(Rates::new(args.limits(), args.limit_clients)),
+            began: Instant::now(),
+            places: Arc::new(Places::new(args.max_requests)),
+            settings,
+        }
+    }
+
+    fn verdict(&self, request: &Request, class: Class) -> Verdict {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        // Without a peer, which only a wrongly built server leaves out, all are one client.
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let forwarded = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let client = client::client(peer, forwarded.collect::<Vec<_>>().into_iter(), &self.proxies);
+        self.rates.take(Key { client: client::number(client), class }, self.began.elapsed())
+    }
+
+    fn too_often(&self, class: Class, retry_in: Duration) -> Response {
+        metrics::counter!("edge_rate_limited_total", "class" => class.name()).increment(1);
+        let seconds = retry_in.as_secs() + u64::from(retry_in.subsec_nanos() > 0);
+        let detail =
+            format!("come back in {seconds} s; the headers RateLimit-Policy and RateLimit say how often is not too often");
+        let mut response = ProblemResponse(Problem::new(ProblemType::TooManyRequests).detail(detail)).into_response();
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        self.tell_limit(&mut response, class, 0, seconds);
+        response
+    }
+
+    /// `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10).
+    fn tell_limit(&self, response: &mut Response, class: Class, remaining: u32, reset_s: u64) {
+        let limit = self.rates.limit(class);
+        // The quota of a window: what the bucket holds, over the time in which it fills.
+        let window_s = limit.burst.div_ceil(limit.per_second.max(1));
+        let policy = format!("\"{}\";q={};w={window_s}", class.name(), limit.burst);
+        let state = format!("\"{}\";r={remaining};t={reset_s}", class.name());
+        for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, state)] {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+    }
+}
+
+/// Lets a request in or refuses it, and says on every answer which edge gave it.
+pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let class = Class::of(request.uri().path());
+    let mut response = admitted(&gate, class, request, next).await;
+    let headers = response.headers_mut();
+    headers.insert("x-edge-region", gate.region.clone());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn admitted(gate: &Gate, class: Class, request: Request, next: Next) -> Response {
+    // Places first: the cheaper of the two questions, which under overload is the only one for most.
+    let Some(_place) = gate.places.enter(class) else {
+        metrics::counter!("edge_shed_total", "class" => class.name()).increment(1);
+        let detail = "this edge has more to do than it carries; come back in a second";
+        return ProblemResponse(Problem::new(ProblemType::Unavailable).detail(detail)).into_response();
+    };
+    match gate.verdict(&request, class) {
+        Verdict::Over { retry_in } => gate.too_often(class, retry_in),
+        Verdict::Within { remaining } => {
+            let mut response = next.run(request).await;
+            if class != Class::Browse && remaining < u32::MAX {
+                gate.tell_limit(&mut response, class, remaining, 1);
+            }
+            response
+        }
+    }
+}
+
+/// Looks for ever how late this runtime's work runs, and has fewer requests at once while it is late all the time.
+///
+/// A timer's lateness is the wait of everything that is ready to run, whatever it waits for: a processor, or its turn on it.
+pub(crate) async fn measure(gate: Gate) {
+    let mut standing = Standing::new(gate.settings);
+    loop {
+        let asleep = Instant::now();
+        tokio::time::sleep(LOOK).await;
+        let late = asleep.elapsed().saturating_sub(LOOK);
+        let under_way = gate.places.under_way();
+        let limit = standing.take(gate.began.elapsed(), late, under_way.iter().sum());
+        if limit != gate.places.limit() {
+            gate.places.set_limit(limit);
+            metrics::gauge!("edge_places").set(limit as f64);
+        }
+        for class in CLASSES {
+            metrics::gauge!("edge_requests_under_way", "class" => class.name()).set(under_way[class.nth()] as f64);
+        }
+    }
+}
