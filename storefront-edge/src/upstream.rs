@@ -21,7 +21,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use storefront_service::DEADLINE_HEADER;
+use storefront_service::{DEADLINE_HEADER, time_left};
 use storefront_types::CallContext;
 use tower::retry::budget::{Budget, TpsBudget};
 
@@ -228,6 +228,8 @@ impl Upstream {
     async fn ask(&self, asked: Asked<'_>, address: &str, timeout: Duration) -> Result<Answer, UpstreamError> {
         let instance = self.instances.get(address);
         let mut entered = enter(&instance, Class::of(asked.path), self.limited)?;
+        // The shopper may wait for less.
+        let timeout = time_left().map_or(timeout, |left| left.min(timeout));
         let no_answer = || UpstreamError::NoAnswer { address: address.to_owned(), timeout };
         let request = request(asked, address, timeout).map_err(|_| no_answer())?;
         let exchange = async {

@@ -1,6 +1,10 @@
-//! The edge in front of a scripted catalog.
+//! The edge in front of scripted services.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
 mod caching;
+mod leader;
+mod limits;
 mod openapi;
+mod scripted;
+mod upstreams;
