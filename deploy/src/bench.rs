@@ -3,7 +3,9 @@
 //! Closed loops: each caller sends its next request when it has the answer to the last. Only what a client was told is done counts.
 
 mod drive;
+mod edge;
 mod etcd;
+mod figures;
 mod floor;
 mod inventory;
 mod nodes;
@@ -15,6 +17,7 @@ mod wire;
 
 use std::{process::Command, time::Duration};
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -28,6 +31,7 @@ use crate::{
 };
 use drive::{Round, round};
 use etcd::Etcd;
+use figures::Figure;
 use nodes::Nodes;
 use table::Measured;
 
@@ -39,6 +43,14 @@ pub(crate) enum Group {
     Scale,
     /// Cached answers of an edge
     Edge,
+    /// Memory of idle connections, and what they cost the others; only when named
+    EdgeIdle,
+    /// What share of a stream of requests a full cache answers, by way of choosing what stays; only when named
+    EdgeHitRatio,
+    /// Answers under ten times the load that an edge can carry; only when named
+    EdgeOverload,
+    /// Many requests at once for what is not in the cache; only when named
+    EdgeCold,
     /// Whole checkouts through the edges
     Checkout,
 }
@@ -46,7 +58,7 @@ pub(crate) enum Group {
 /// What to measure, and for how long.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Only these; without any, all but scale
+    /// Only these; without any: inventory, edge and checkout
     #[arg(value_enum)]
     only: Vec<Group>,
     /// Rounds; the medians over them are told
@@ -55,11 +67,14 @@ pub struct BenchArgs {
     /// Seconds of one round
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Measure a peer with the same workload, in alternation
+    /// Measure peers with the same workload, in alternation: etcd for the inventory, the others for the edge
     #[arg(long, value_enum, value_delimiter = ',')]
     against: Vec<Peer>,
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
+    /// Take the programs of `cargo build` as they are: to try the bench itself, not to measure
+    #[arg(long, hide = true)]
+    unoptimised: bool,
 }
 
 /// A system that people would use instead.
@@ -67,12 +82,17 @@ pub struct BenchArgs {
 pub(crate) enum Peer {
     /// Three members of Debian's etcd-server, over gRPC
     Etcd,
+    /// Debian's nginx with its proxy_cache
+    Nginx,
+    /// Debian's Varnish
+    Varnish,
+    /// No cache, but what this machine can do: a bare loop that answers from a map
+    Bare,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
-    let whole = args.wants(Group::Edge) || args.wants(Group::Checkout);
-    let programs = if whole { build::services(true)? } else { build::programs(&["deploy", "inventory-raft"], true)? };
-    if cfg!(debug_assertions) {
+    let programs = args.programs()?;
+    if cfg!(debug_assertions) && !args.unoptimised {
         // A load generator without optimisation would measure itself.
         let status = Command::new(programs.path("deploy")).args(std::env::args_os().skip(1)).status()?;
         return Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
@@ -80,20 +100,27 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let progress = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
     progress.enable_steady_tick(Duration::from_millis(500));
-    let mut bench = Bench { args, progress, measured: Vec::new() };
-    if args.wants(Group::Inventory) {
-        runtime.block_on(inventory_nodes(&programs, &mut bench))?;
-    }
-    if args.only.contains(&Group::Scale) {
-        runtime.block_on(scale_nodes(&programs, &bench))?;
-    }
-    if whole {
-        storefront(programs, &runtime, &mut bench)?;
+    let mut bench = Bench { args, progress, measured: Vec::new(), figures: Vec::new(), notes: Vec::new() };
+    for group in args.groups() {
+        match group {
+            Group::Inventory => runtime.block_on(inventory_nodes(&programs, &mut bench))?,
+            Group::Scale => runtime.block_on(scale_nodes(&programs, &mut bench))?,
+            Group::Edge => edge::run(&programs, &runtime, &mut bench)?,
+            Group::Checkout => storefront(programs.clone(), &runtime, &mut bench)?,
+            Group::EdgeIdle | Group::EdgeHitRatio | Group::EdgeOverload | Group::EdgeCold => {
+                bail!("not measured yet")
+            }
+        }
     }
     bench.progress.finish_and_clear();
     if !bench.measured.is_empty() {
         table::print(&bench.measured, args.output)?;
     }
+    if !bench.figures.is_empty() {
+        figures::print(&bench.figures, args.output)?;
+    }
+    // Beside the results, which a program may read.
+    bench.notes.iter().for_each(|note| eprintln!("{note}"));
     Ok(0)
 }
 
@@ -102,6 +129,9 @@ struct Bench<'a> {
     args: &'a BenchArgs,
     progress: ProgressBar,
     measured: Vec<Measured>,
+    figures: Vec<Figure>,
+    /// Comparisons between rows, for people.
+    notes: Vec<String>,
 }
 
 impl Bench<'_> {
@@ -156,11 +186,12 @@ async fn inventory_nodes(programs: &Programs, bench: &mut Bench<'_>) -> anyhow::
     Ok(())
 }
 
-async fn scale_nodes(programs: &Programs, bench: &Bench<'_>) -> anyhow::Result<()> {
+async fn scale_nodes(programs: &Programs, bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let directory = target_directory().join("deploy").join(format!("bench-scale-{}", std::process::id()));
     let mut nodes = Nodes::start(programs, &directory).await?;
     let progress = bench.progress.clone();
-    scale::run(&mut nodes, bench.args.output, move |text| progress.set_message(text)).await
+    bench.figures.extend(scale::run(&mut nodes, move |text| progress.set_message(text)).await?);
+    Ok(())
 }
 
 fn storefront(programs: Programs, runtime: &tokio::runtime::Runtime, bench: &mut Bench<'_>) -> anyhow::Result<()> {
@@ -176,7 +207,49 @@ fn storefront(programs: Programs, runtime: &tokio::runtime::Runtime, bench: &mut
 }
 
 impl BenchArgs {
-    fn wants(&self, group: Group) -> bool {
-        self.only.is_empty() || self.only.contains(&group)
+    /// In the order they were asked for, each once.
+    fn groups(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        let all = [Group::Inventory, Group::Edge, Group::Checkout];
+        for group in if self.only.is_empty() { &all } else { self.only.as_slice() } {
+            if !groups.contains(group) {
+                groups.push(*group);
+            }
+        }
+        groups
+    }
+
+    /// Builds what the groups need and nothing else.
+    fn programs(&self) -> anyhow::Result<Programs> {
+        let groups = self.groups();
+        if self.unoptimised {
+            return Ok(Programs::built(false));
+        }
+        if groups.contains(&Group::Edge) || groups.contains(&Group::Checkout) {
+            return build::services(true);
+        }
+        let mut names = vec!["deploy"];
+        let nodes = groups.contains(&Group::Inventory) || groups.contains(&Group::Scale);
+        names.extend(nodes.then_some("inventory-raft"));
+        let edge = groups.iter().any(|group| matches!(group, Group::EdgeIdle | Group::EdgeOverload | Group::EdgeCold));
+        names.extend(edge.then_some("storefront-edge"));
+        build::programs(&names, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_groups_are_run_only_when_named_and_each_group_once() {
+        #[derive(clap::Parser)]
+        struct Whole {
+            #[command(flatten)]
+            bench: BenchArgs,
+        }
+        let groups = |line: &str| <Whole as clap::Parser>::parse_from(line.split(' ')).bench.groups();
+        assert_eq!(groups("bench"), [Group::Inventory, Group::Edge, Group::Checkout]);
+        assert_eq!(groups("bench edge-cold edge edge-cold --against nginx,varnish"), [Group::EdgeCold, Group::Edge]);
     }
 }

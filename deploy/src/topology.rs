@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 const THREE_REGIONS: &str = include_str!("../topologies/three-regions.toml");
+const ONE_REGION: &str = include_str!("../topologies/one-region.toml");
 
 /// Regions and timings of a topology.
 #[derive(Clone, Debug, Deserialize)]
@@ -49,6 +50,11 @@ impl Spec {
         self
     }
 
+    /// The least of a storefront.
+    pub(crate) fn one_region() -> Result<Self, SpecError> {
+        Self::parse(ONE_REGION, Path::new("one-region.toml"))
+    }
+
     /// The file's topology, or three regions.
     pub fn read(path: Option<&Path>) -> Result<Self, SpecError> {
         match path {
@@ -84,7 +90,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_topology_is_good_and_bad_ones_say_where() {
+    fn the_built_in_topologies_are_good_and_bad_ones_say_where() {
+        assert_eq!(Spec::one_region().unwrap().regions.len(), 1);
         assert_eq!(Spec::read(None).unwrap().regions.len(), 3);
         let refused = |text: &str| Spec::parse(text, Path::new("x.toml")).unwrap_err().to_string();
         assert!(refused("[inventory]\nheartbeat_ms = 1\nelection_ms = 9\nspeed = 3\n").contains("line 4"));

@@ -25,15 +25,34 @@ pub(crate) fn redis_bin() -> PathBuf {
     PathBuf::from(REDIS)
 }
 
+/// A program of one of Debian's packages.
+#[derive(Clone, Copy, Debug)]
+pub struct Packaged {
+    /// Where the package puts it.
+    pub program: &'static str,
+    /// For people.
+    pub name: &'static str,
+    pub package: &'static str,
+}
+
+const SERVERS: [Packaged; 2] = [
+    Packaged { program: POSTGRES, name: "PostgreSQL 15", package: "postgresql-15" },
+    Packaged { program: REDIS, name: "Redis 7", package: "redis-server" },
+];
+
 /// Returns when both servers can be run. `say` is told before anything is installed.
 pub fn ensure_installed(say: impl Fn(&str)) -> Result<(), InstallError> {
-    let wanted = [(POSTGRES, "PostgreSQL 15", "postgresql-15"), (REDIS, "Redis 7", "redis-server")];
-    let missing: Vec<_> = wanted.into_iter().filter(|(program, ..)| !Path::new(program).exists()).collect();
+    ensure_packages(&SERVERS, say)
+}
+
+/// Returns when all of `wanted` can be run. No server is started by its package.
+pub fn ensure_packages(wanted: &[Packaged], say: impl Fn(&str)) -> Result<(), InstallError> {
+    let missing: Vec<_> = wanted.iter().filter(|one| !Path::new(one.program).exists()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let names = missing.iter().map(|(_, name, _)| *name).collect::<Vec<_>>().join(" and ");
-    let packages: Vec<&str> = missing.iter().map(|(_, _, package)| *package).collect();
+    let names = missing.iter().map(|one| one.name).collect::<Vec<_>>().join(" and ");
+    let packages: Vec<&str> = missing.iter().map(|one| one.package).collect();
     if !rustix::process::geteuid().is_root() {
         return Err(InstallError::NotRoot { missing: names, packages: packages.join(" ") });
     }

@@ -9,8 +9,8 @@ mod redis;
 mod spawn;
 mod testing;
 
-pub use install::{InstallError, ensure_installed};
+pub use install::{InstallError, Packaged, ensure_installed, ensure_packages};
 pub use postgres::Postgres;
 pub use redis::Redis;
-pub use spawn::{ServerError, free_listener, free_port, guarded};
+pub use spawn::{ServerError, free_listener, free_port, guarded, serve};
 pub use testing::{postgres_url, redis_url};

@@ -68,7 +68,7 @@ pub(crate) fn log_file(path: &Path) -> Result<File, ServerError> {
 }
 
 /// Starts a long-running server and waits until its port takes connections.
-pub(crate) fn serve(mut command: Command, program: &str, port: u16, log: &Path) -> Result<Child, ServerError> {
+pub fn serve(mut command: Command, program: &str, port: u16, log: &Path) -> Result<Child, ServerError> {
     let output = log_file(log)?;
     let error = output.try_clone().map_err(|source| ServerError::File { path: log.to_owned(), source })?;
     command.stdin(Stdio::null()).stdout(output).stderr(error);

@@ -7,16 +7,14 @@ use std::{
 };
 
 use anyhow::Context;
-use comfy_table::Table;
 use inventory_api::{NodeStatus, paths::admin};
-use serde::Serialize;
 
 use super::{
+    figures::Figure,
     nodes::Nodes,
     purchases::{buy_many, buy_one, receive, reserve},
     wire::Wire,
 };
-use crate::cli::Output;
 
 /// Entities of each kind.
 const MILLION: usize = 1_000_000;
@@ -27,14 +25,7 @@ const FILL: usize = 300;
 /// Purchases of the churn: what a busy shop sells in an hour at 280 a second.
 const CHURN: usize = MILLION;
 
-/// One measured figure.
-#[derive(Clone, Debug, Serialize)]
-struct Figure {
-    figure: &'static str,
-    value: f64,
-    unit: &'static str,
-    at_most: Option<f64>,
-}
+const NAME: &str = "scale";
 
 fn mib(bytes: u64) -> f64 {
     (bytes as f64 / 1_048_576.0).round()
@@ -77,7 +68,7 @@ async fn snapshot(nodes: &Nodes, leader: usize) -> anyhow::Result<(Duration, u64
     Ok((longest, bytes))
 }
 
-pub(super) async fn run(nodes: &mut Nodes, output: Output, say: impl Fn(String)) -> anyhow::Result<()> {
+pub(super) async fn run(nodes: &mut Nodes, say: impl Fn(String)) -> anyhow::Result<Vec<Figure>> {
     let leader = nodes.leader().await?;
     let follower = (leader + 1) % 3;
     let mut wire = Wire::open(&nodes.nodes[leader].client).await?;
@@ -106,40 +97,15 @@ pub(super) async fn run(nodes: &mut Nodes, output: Output, say: impl Fn(String))
     say("waiting for the log to be purged".to_owned());
     tokio::time::sleep(Duration::from_secs(12)).await;
     let on_disk = nodes.on_disk(leader)?;
-    let figures = [
-        Figure { figure: "resident memory of a node", value: mib(resident), unit: "MiB", at_most: Some(1_536.0) },
-        Figure { figure: "resident while a snapshot is written", value: mib(peak), unit: "MiB", at_most: Some(1_536.0) },
-        Figure {
-            figure: "longest wait of a buyer during a snapshot",
-            value: stall.as_secs_f64() * 1e3,
-            unit: "ms",
-            at_most: Some(50.0),
-        },
-        Figure { figure: "restart to serving after a clean stop", value: clean.as_secs_f64(), unit: "s", at_most: Some(10.0) },
-        Figure { figure: "restart to serving after a kill", value: killed.as_secs_f64(), unit: "s", at_most: Some(10.0) },
-        Figure { figure: "live data (snapshot)", value: mib(live), unit: "MiB", at_most: None },
-        Figure { figure: "live data after the churn", value: mib(grown), unit: "MiB", at_most: None },
-        Figure {
-            figure: "disk / live data after the churn",
-            value: on_disk as f64 / grown as f64,
-            unit: "x",
-            at_most: Some(3.0),
-        },
-    ];
-    print(&figures, output)
-}
-
-fn print(figures: &[Figure], output: Output) -> anyhow::Result<()> {
-    if output == Output::Json {
-        println!("{}", serde_json::to_string_pretty(figures)?);
-        return Ok(());
-    }
-    let mut table = Table::new();
-    table.set_header(["figure", "measured", "unit", "at most"]);
-    for one in figures {
-        let most = one.at_most.map_or_else(String::new, |most| most.to_string());
-        table.add_row([one.figure.to_owned(), format!("{:.2}", one.value), one.unit.to_owned(), most]);
-    }
-    println!("{table}");
-    Ok(())
+    let of = |figure: &'static str, value: f64, unit: &'static str| Figure::new(NAME, figure, value, unit);
+    Ok(vec![
+        of("resident memory of a node", mib(resident), "MiB").at_most(1_536.0),
+        of("resident while a snapshot is written", mib(peak), "MiB").at_most(1_536.0),
+        of("longest wait of a buyer during a snapshot", stall.as_secs_f64() * 1e3, "ms").at_most(50.0),
+        of("restart to serving after a clean stop", clean.as_secs_f64(), "s").at_most(10.0),
+        of("restart to serving after a kill", killed.as_secs_f64(), "s").at_most(10.0),
+        of("live data (snapshot)", mib(live), "MiB"),
+        of("live data after the churn", mib(grown), "MiB"),
+        of("disk / live data after the churn", on_disk as f64 / grown as f64, "x").at_most(3.0),
+    ])
 }

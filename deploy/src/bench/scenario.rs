@@ -1,65 +1,20 @@
-//! What is measured of the whole storefront: the edge's cache and the checkout.
+//! `checkout/full`: whole checkouts through the edges.
 
 use std::rc::Rc;
 
-use anyhow::Context;
 use chaos::{check::Heard, workload::Shopper};
 use deploy_api::ProcessKind;
 use uuid::Uuid;
 
-use super::{
-    Bench, Group,
-    purchases::receive_skus,
-    wire::{Wire, get},
-};
+use super::{Bench, purchases::receive_skus};
 use crate::supervisor::Supervisor;
 
 /// Concurrent shoppers; each has a session of its own.
 const SHOPPERS: usize = 32;
 
-/// Runs what was asked for of the edge and the checkout.
+/// A cart with two lines, checked out through an edge; 201 and 202 count.
 pub(super) async fn run(supervisor: &Supervisor, bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let edges = supervisor.topology().http_of(ProcessKind::Edge);
-    if bench.args.wants(Group::Edge) {
-        edge(&edges, bench).await?;
-    }
-    if bench.args.wants(Group::Checkout) {
-        checkout(supervisor, &edges, bench).await?;
-    }
-    Ok(())
-}
-
-async fn fetch(wire: &mut Wire, request: &[u8]) -> Option<u64> {
-    let (status, _) = wire.exchange(request).await.ok()?;
-    (status == 200).then_some(1)
-}
-
-async fn edge(edges: &[String], bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let (http, edge) = (reqwest::Client::new(), edges.first().context("no edge")?);
-    let listed: catalog_api::ProductPage = http.get(format!("http://{edge}/v1/products?limit=1")).send().await?.json().await?;
-    let handle = &listed.items.first().context("the catalog is empty")?.handle;
-    let paths = [
-        ("edge/hit-64", 64, format!("/v1/products/{handle}")),
-        ("edge/hit-256", 256, format!("/v1/products/{handle}")),
-        ("edge/page", 64, format!("/products/{handle}")),
-    ];
-    for (name, callers, path) in paths {
-        let request: Rc<[u8]> = get(&path).into();
-        let of = |mut wire: Wire, request: Rc<[u8]>| async move || fetch(&mut wire, &request).await;
-        let connect = async || {
-            let mut loops = Vec::new();
-            for _ in 0..callers {
-                loops.push(of(Wire::open(edge).await?, request.clone()));
-            }
-            Ok(loops)
-        };
-        bench.measure(name, connect).await?;
-    }
-    Ok(())
-}
-
-/// A cart with two lines, checked out through an edge; 201 and 202 count.
-async fn checkout(supervisor: &Supervisor, edges: &[String], bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let http = reqwest::Client::new();
     let page: catalog_api::ProductPage =
         http.get(format!("http://{}/v1/products?limit=2", edges[0])).send().await?.json().await?;

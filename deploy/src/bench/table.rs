@@ -12,11 +12,11 @@ use crate::cli::Output;
 /// Medians over the rounds.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Measured {
-    bench: &'static str,
-    system: &'static str,
-    ops_per_s: f64,
+    pub(super) bench: &'static str,
+    pub(super) system: &'static str,
+    pub(super) ops_per_s: f64,
     p50_us: u64,
-    p99_us: u64,
+    pub(super) p99_us: u64,
     errors: u64,
     rounds: usize,
     commit: String,

@@ -1,0 +1,155 @@
+//! `edge/hit-64`, `edge/hit-256`: one object of 4 KiB from the cache, ours and the peers in alternation.
+
+use anyhow::{Context, ensure};
+
+use super::{
+    bare::Bare,
+    nginx,
+    origin::{Answers, Origin},
+    ours,
+    server::Server,
+    varnish,
+    wrk::{Wrk, WARM_UP_SECONDS},
+};
+use crate::{
+    bench::{Bench, Peer, drive::Round, table::Measured},
+    build::Programs,
+};
+
+/// The object: its path and size.
+pub(super) const PATH: &str = "/object";
+pub(super) const BODY_BYTES: usize = 4 * 1024;
+
+/// Tries of one run: a stray error of the machine must not end a bench of minutes, a second one in a row is no stray.
+const TRIES: usize = 3;
+
+/// One of the measured.
+pub(super) struct Target<'a> {
+    pub(super) system: &'static str,
+    pub(super) url: String,
+    /// Must hear nothing while hits are counted.
+    pub(super) origin: Option<&'a Origin>,
+}
+
+impl Target<'_> {
+    /// One run after a warm-up. It does not count when an error was answered or the origin was asked.
+    fn run(&self, wrk: &Wrk, connections: u32, seconds: u64) -> anyhow::Result<Round> {
+        let asked = || self.origin.map_or(0, Origin::asked);
+        let once = || {
+            wrk.run(&self.url, connections, WARM_UP_SECONDS)?;
+            let before = asked();
+            let round = wrk.run(&self.url, connections, seconds)?;
+            ensure!(asked() == before, "the origin was asked {} times while hits were counted", asked() - before);
+            Ok(round)
+        };
+        for _ in 1..TRIES {
+            match once() {
+                Ok(round) => return Ok(round),
+                Err(error) => eprintln!("{}: a run does not count and is made again: {error:#}", self.system),
+            }
+        }
+        once().with_context(|| format!("{} cannot be measured", self.system))
+    }
+}
+
+/// Runs of all targets in alternation; each round begins with another one. One row for each, in their order.
+pub(super) fn alternate(
+    bench: &Bench<'_>,
+    wrk: &Wrk,
+    name: &'static str,
+    connections: u32,
+    targets: &[Target<'_>],
+) -> anyhow::Result<Vec<Measured>> {
+    let mut rounds: Vec<Vec<Round>> = targets.iter().map(|_| Vec::new()).collect();
+    for nth in 1..=bench.args.rounds {
+        let first = usize::try_from(nth)? % targets.len();
+        for at in (first..targets.len()).chain(0..first) {
+            let target = &targets[at];
+            bench.progress.set_message(format!("{name}, round {nth} of {} of {}", bench.args.rounds, target.system));
+            rounds[at].push(target.run(wrk, connections, bench.args.seconds)?);
+        }
+    }
+    targets.iter().zip(&rounds).map(|(target, rounds)| Measured::of(name, target.system, rounds)).collect()
+}
+
+/// Ours, and the peers that were asked for.
+pub(super) struct Systems {
+    ours: Server,
+    peers: Vec<Server>,
+    bare: Option<Bare>,
+}
+
+impl Systems {
+    pub(super) fn start(bench: &Bench<'_>, programs: &Programs, directory: &std::path::Path) -> anyhow::Result<Self> {
+        let origin = || Origin::start(Answers::immediate(BODY_BYTES));
+        let ours = ours::start(programs, origin()?, directory)?;
+        let (mut peers, mut bare) = (Vec::new(), None);
+        for peer in &bench.args.against {
+            match peer {
+                Peer::Nginx => peers.push(nginx::start(origin()?, directory)?),
+                Peer::Varnish => peers.push(varnish::start(origin()?, directory)?),
+                Peer::Bare => bare = Some(Bare::start(PATH, BODY_BYTES)?),
+                Peer::Etcd => {}
+            }
+        }
+        Ok(Self { ours, peers, bare })
+    }
+
+    /// Ends all others.
+    pub(super) fn into_ours(self) -> Server {
+        self.ours
+    }
+
+    /// Everything that answers, once it answers from its cache.
+    async fn targets(&self) -> anyhow::Result<Vec<Target<'_>>> {
+        let mut targets = Vec::new();
+        for server in [&self.ours].into_iter().chain(&self.peers) {
+            server.fill(PATH).await?;
+            targets.push(Target { system: server.system, url: server.url(PATH), origin: Some(&server.origin) });
+        }
+        let bare = self.bare.as_ref().map(|bare| format!("http://{}{PATH}", bare.address));
+        targets.extend(bare.map(|url| Target { system: "bare", url, origin: None }));
+        Ok(targets)
+    }
+}
+
+pub(super) async fn run(bench: &mut Bench<'_>, wrk: &Wrk, systems: &Systems) -> anyhow::Result<()> {
+    let targets = systems.targets().await?;
+    for (name, connections) in [("edge/hit-64", 64), ("edge/hit-256", 256)] {
+        let rows = alternate(bench, wrk, name, connections, &targets)?;
+        bench.notes.extend(comparison(&rows));
+        bench.measured.extend(rows);
+    }
+    Ok(())
+}
+
+/// Ours against the fastest peer; the bare loop is no peer, it has no rules to keep.
+fn comparison(rows: &[Measured]) -> Option<String> {
+    let ours = rows.iter().find(|row| row.system == "ours")?;
+    let peers = || rows.iter().filter(|row| !["ours", "bare"].contains(&row.system));
+    let best = peers().max_by(|a, b| a.ops_per_s.total_cmp(&b.ops_per_s))?;
+    let slowest = peers().map(|row| row.p99_us).max()?;
+    let least = peers().map(|row| row.p99_us).min()?;
+    let (times, ours_p99) = (ours.ops_per_s / best.ops_per_s, ours.p99_us);
+    Some(format!(
+        "{}: {times:.2} x {} (at least 2.0), p99 {ours_p99} us against {least} to {slowest} us (not above)",
+        ours.bench, best.system
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(system: &'static str, ops_per_s: f64, p99_us: u64) -> Measured {
+        Measured::of("edge/hit-64", system, &[Round { ops_per_s, p50_us: 1, p99_us, errors: 0 }]).unwrap()
+    }
+
+    #[test]
+    fn ours_is_compared_with_the_fastest_peer_and_not_with_the_bare_loop() {
+        let rows = [row("ours", 150_000.0, 900), row("nginx", 60_000.0, 800), row("varnish", 75_000.0, 2_000), row("bare", 2e5, 1)];
+        let said = comparison(&rows).unwrap();
+        assert_eq!(said, "edge/hit-64: 2.00 x varnish (at least 2.0), p99 900 us against 800 to 2000 us (not above)");
+        assert!(comparison(&rows[..1]).is_none());
+    }
+}
