@@ -67,8 +67,7 @@ pub(super) fn run(programs: &Programs, runtime: &Runtime, bench: &mut Bench<'_>)
     let place = Place::of(&format!("bench-page-{}", std::process::id()))?.with_any_ports();
     let file = place.topology_file();
     let supervisor = Supervisor::start(place, &Spec::one_region()?, programs.clone())?;
-    let measured =
-        seed::seed(&supervisor, &[]).and_then(|()| runtime.block_on(page::run(bench, &wrk, &supervisor, &plain)));
+    let measured = seed::seed(&supervisor, &[]).and_then(|()| runtime.block_on(page::run(bench, &wrk, &supervisor, &plain)));
     supervisor.stop();
     if let Some(directory) = file.parent() {
         fs::remove_dir_all(directory)?;

@@ -76,9 +76,8 @@ async fn accept(listener: TcpListener, known: &'static HashMap<String, Prepared>
     while let Ok((stream, _)) = listener.accept().await {
         // Nothing to be done about a connection that is gone.
         let _ = stream.set_nodelay(true);
-        let answer = service_fn(move |request: Request<Incoming>| {
-            std::future::ready(Ok::<_, Infallible>(answer(&request, known)))
-        });
+        let answer =
+            service_fn(move |request: Request<Incoming>| std::future::ready(Ok::<_, Infallible>(answer(&request, known))));
         tokio::task::spawn_local(http1::Builder::new().pipeline_flush(true).serve_connection(TokioIo::new(stream), answer));
     }
 }

@@ -9,7 +9,7 @@ use super::{
     ours,
     server::Server,
     varnish,
-    wrk::{Wrk, WARM_UP_SECONDS},
+    wrk::{WARM_UP_SECONDS, Wrk},
 };
 use crate::{
     bench::{Bench, Peer, drive::Round, table::Measured},
@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn ours_is_compared_with_the_fastest_peer_and_not_with_the_bare_loop() {
-        let rows = [row("ours", 150_000.0, 900), row("nginx", 60_000.0, 800), row("varnish", 75_000.0, 2_000), row("bare", 2e5, 1)];
+        let rows =
+            [row("ours", 150_000.0, 900), row("nginx", 60_000.0, 800), row("varnish", 75_000.0, 2_000), row("bare", 2e5, 1)];
         let said = comparison(&rows).unwrap();
         assert_eq!(said, "edge/hit-64: 2.00 x varnish (at least 2.0), p99 900 us against 800 to 2000 us (not above)");
         assert!(comparison(&rows[..1]).is_none());

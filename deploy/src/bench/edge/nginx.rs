@@ -55,7 +55,8 @@ mod tests {
         let text = configuration(12345, "127.0.0.1:23456", Path::new("/private"), 2);
         assert!(text.contains("listen 127.0.0.1:12345 reuseport") && text.contains("server 127.0.0.1:23456;"), "{text}");
         assert!(text.contains("worker_processes 2;") && text.contains("access_log off;") && text.contains("proxy_cache all;"));
-        let paths = text.lines().filter(|line| line.contains("_path ") || line.starts_with("pid") || line.starts_with("error_log"));
+        let paths =
+            text.lines().filter(|line| line.contains("_path ") || line.starts_with("pid") || line.starts_with("error_log"));
         assert_eq!(paths.map(|line| assert!(line.contains(" /private/"), "{line}")).count(), 8);
         assert_eq!(text.matches('{').count(), text.matches('}').count());
     }

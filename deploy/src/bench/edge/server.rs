@@ -39,7 +39,14 @@ impl Server {
         origin: Origin,
         directory: PathBuf,
     ) -> anyhow::Result<Self> {
-        let child = serve(command, system, port, &directory.join("log"))?;
+        let log = directory.join("log");
+        let child = serve(command, system, port, &log).map_err(|error| {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            // The log goes with the directory: nobody would come for it. What is left in memory stays until the machine restarts.
+            let _ = fs::remove_dir_all(&directory);
+            let last: Vec<&str> = said.lines().rev().take(5).collect();
+            anyhow::anyhow!("{error}; its last words: {}", last.into_iter().rev().collect::<Vec<_>>().join(" / "))
+        })?;
         Ok(Self { system, address: format!("127.0.0.1:{port}"), origin, child, directory })
     }
 

@@ -46,7 +46,9 @@ mod tests {
     fn names_the_origin_and_listens_on_the_loopback_interface_alone() {
         assert!(configuration("127.0.0.1", 23456).contains(".host = \"127.0.0.1\";\n  .port = \"23456\";"));
         let arguments = arguments(12345, Path::new("/private"), Path::new("/private/vcl")).join(" ");
-        assert!(arguments.contains("-a 127.0.0.1:12345") && arguments.contains("-n /private ") && arguments.contains("malloc,512m"));
+        assert!(
+            arguments.contains("-a 127.0.0.1:12345") && arguments.contains("-n /private ") && arguments.contains("malloc,512m")
+        );
         assert!(arguments.contains("-F"), "it must not leave the group of its parent: {arguments}");
     }
 }

@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn a_run_with_errors_is_refused_and_says_which() {
-        let line = r#"{"requests":9,"duration_us":2002901,"p50_us":8,"p99_us":9,"connect":0,"read":2,"write":0,"status":7,"timeout":0}"#;
+        let line =
+            r#"{"requests":9,"duration_us":2002901,"p50_us":8,"p99_us":9,"connect":0,"read":2,"write":0,"status":7,"timeout":0}"#;
         let refused = parse(&format!("{OUTPUT}\n{line}\n")).unwrap_err().to_string();
         assert!(refused.contains("2 reads") && refused.contains("7 statuses over 399"), "{refused}");
         assert!(parse(OUTPUT).unwrap_err().to_string().contains("did not report"));
