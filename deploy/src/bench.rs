@@ -17,7 +17,6 @@ mod wire;
 
 use std::{process::Command, time::Duration};
 
-use anyhow::bail;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -107,9 +106,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
             Group::Scale => runtime.block_on(scale_nodes(&programs, &mut bench))?,
             Group::Edge => edge::run(&programs, &runtime, &mut bench)?,
             Group::Checkout => storefront(programs.clone(), &runtime, &mut bench)?,
-            Group::EdgeIdle | Group::EdgeHitRatio | Group::EdgeOverload | Group::EdgeCold => {
-                bail!("not measured yet")
-            }
+            companion => edge::companion(companion, &programs, &runtime, &mut bench)?,
         }
     }
     bench.progress.finish_and_clear();

@@ -3,7 +3,10 @@
 //! Owns: private instances of the peers and of the edge, the origin behind them, the load. Must not: touch a server that ran before.
 
 mod bare;
+mod cold;
+mod crowd;
 mod hits;
+mod idle;
 mod nginx;
 mod origin;
 mod ours;
@@ -18,7 +21,7 @@ use anyhow::Context;
 use backing_servers::ensure_packages;
 use tokio::runtime::Runtime;
 
-use super::{Bench, Peer};
+use super::{Bench, Group, Peer};
 use crate::{
     build::Programs,
     plan::{Place, target_directory},
@@ -73,4 +76,19 @@ pub(super) fn run(programs: &Programs, runtime: &Runtime, bench: &mut Bench<'_>)
         fs::remove_dir_all(directory)?;
     }
     measured
+}
+
+/// What is no speed of hits.
+pub(super) fn companion(group: Group, programs: &Programs, runtime: &Runtime, bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let scratch = Scratch::new()?;
+    let figures = match group {
+        Group::EdgeIdle => {
+            install(bench)?;
+            runtime.block_on(idle::run(programs, bench, &scratch.0, &Wrk::new(&scratch.0)?))?
+        }
+        Group::EdgeCold => runtime.block_on(cold::run(programs, bench, &scratch.0))?,
+        other => anyhow::bail!("{other:?} is measured elsewhere"),
+    };
+    bench.figures.extend(figures);
+    Ok(())
 }

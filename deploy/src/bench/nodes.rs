@@ -40,6 +40,13 @@ fn address() -> anyhow::Result<String> {
     Ok(format!("127.0.0.1:{}", free_port()?))
 }
 
+/// Resident memory of a process in bytes (`VmRSS` of proc_pid_status(5)).
+pub(super) fn resident(pid: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(kib.context("no VmRSS")? * 1024)
+}
+
 impl Nodes {
     /// Starts three nodes with empty directories below `directory` and waits for a leader.
     pub(super) async fn start(programs: &Programs, directory: &Path) -> anyhow::Result<Self> {
@@ -118,11 +125,9 @@ impl Nodes {
         }
     }
 
-    /// Resident memory of a node in bytes (`VmRSS` of proc_pid_status(5)).
+    /// Resident memory of a node in bytes.
     pub(super) fn resident(&self, at: usize) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.nodes[at].child.id()))?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        Ok(kib.context("no VmRSS")? * 1024)
+        resident(self.nodes[at].child.id())
     }
 
     /// Bytes that a node's files take.

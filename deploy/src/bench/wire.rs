@@ -2,11 +2,11 @@
 //!
 //! The load generator shares the machine with what it measures, so each microsecond spent here would be taken from the measured.
 
-use std::io;
+use std::{io, net::Ipv4Addr};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 /// Headers of one answer that are looked at.
@@ -31,6 +31,21 @@ impl Wire {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, received: Vec::with_capacity(4096) })
+    }
+
+    /// The same from a certain address of this machine: each has ports of its own.
+    pub(super) async fn open_from(source: Ipv4Addr, address: &str) -> io::Result<Self> {
+        let to = address.parse().map_err(|_| malformed("not an address"))?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((source, 0).into())?;
+        let stream = socket.connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, received: Vec::new() })
+    }
+
+    /// Gives the memory of the last answer back.
+    pub(super) fn forget(&mut self) {
+        self.received = Vec::new();
     }
 
     /// Sends a whole request and reads its answer: the status and the body.

@@ -33,7 +33,7 @@ pub(super) struct Target<'a> {
 
 impl Target<'_> {
     /// One run after a warm-up. It does not count when an error was answered or the origin was asked.
-    fn run(&self, wrk: &Wrk, connections: u32, seconds: u64) -> anyhow::Result<Round> {
+    pub(super) fn run(&self, wrk: &Wrk, connections: u32, seconds: u64) -> anyhow::Result<Round> {
         let asked = || self.origin.map_or(0, Origin::asked);
         let once = || {
             wrk.run(&self.url, connections, WARM_UP_SECONDS)?;
