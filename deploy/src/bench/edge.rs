@@ -5,6 +5,7 @@
 mod bare;
 mod cold;
 mod crowd;
+mod hit_ratio;
 mod hits;
 mod idle;
 mod nginx;
@@ -86,6 +87,7 @@ pub(super) fn companion(group: Group, programs: &Programs, runtime: &Runtime, be
             install(bench)?;
             runtime.block_on(idle::run(programs, bench, &scratch.0, &Wrk::new(&scratch.0)?))?
         }
+        Group::EdgeHitRatio => hit_ratio::run(bench)?,
         Group::EdgeCold => runtime.block_on(cold::run(programs, bench, &scratch.0))?,
         other => anyhow::bail!("{other:?} is measured elsewhere"),
     };

@@ -33,9 +33,9 @@ struct Rush {
 async fn rush(address: &str, origin: &Origin, connections: usize, path: &str) -> anyhow::Result<Rush> {
     let mut wires = crowd::open(address, connections, None).await?;
     let (request, before, began) = (get(path), origin.asked(), Instant::now());
-    let answers = wires.iter_mut().map(async |wire| {
-        wire.exchange(&request).await.is_ok_and(|(status, body)| status == 200 && body.len() == BODY_BYTES)
-    });
+    let answers = wires
+        .iter_mut()
+        .map(async |wire| wire.exchange(&request).await.is_ok_and(|(status, body)| status == 200 && body.len() == BODY_BYTES));
     let mut answers: FuturesUnordered<_> = answers.collect();
     let mut answered = 0;
     while let Some(good) = answers.next().await {
@@ -44,11 +44,7 @@ async fn rush(address: &str, origin: &Origin, connections: usize, path: &str) ->
     Ok(Rush { asked: origin.asked() - before, answered, took: began.elapsed() })
 }
 
-pub(super) async fn run(
-    programs: &Programs,
-    bench: &Bench<'_>,
-    directory: &std::path::Path,
-) -> anyhow::Result<Vec<Figure>> {
+pub(super) async fn run(programs: &Programs, bench: &Bench<'_>, directory: &std::path::Path) -> anyhow::Result<Vec<Figure>> {
     let connections = crowd::allow(REQUESTS)?;
     let origin = Origin::start(Answers { takes: ORIGIN_TAKES, ..Answers::immediate(BODY_BYTES) })?;
     let edge = ours::start(programs, origin, directory)?;

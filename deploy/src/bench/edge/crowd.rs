@@ -25,8 +25,7 @@ pub(super) fn allow(wanted: usize) -> anyhow::Result<usize> {
     let most = limit.maximum.map_or(need, |most| need.min(most));
     let raised = [need, most].into_iter().find(|to| {
         let maximum = limit.maximum.map(|most| most.max(*to));
-        limit.current.is_none_or(|now| now >= *to)
-            || setrlimit(Resource::Nofile, Rlimit { current: Some(*to), maximum }).is_ok()
+        limit.current.is_none_or(|now| now >= *to) || setrlimit(Resource::Nofile, Rlimit { current: Some(*to), maximum }).is_ok()
     });
     let descriptors = raised.context("the limit of open files cannot be raised; see ulimit -n")?;
     ensure!(descriptors > OTHER_DESCRIPTORS, "{descriptors} open files are too few to measure anything; raise ulimit -n");

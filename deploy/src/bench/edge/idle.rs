@@ -33,12 +33,7 @@ fn median(mut of: Vec<f64>) -> f64 {
     of.get(of.len() / 2).copied().unwrap_or_default()
 }
 
-pub(super) async fn run(
-    programs: &Programs,
-    bench: &Bench<'_>,
-    directory: &Path,
-    wrk: &Wrk,
-) -> anyhow::Result<Vec<Figure>> {
+pub(super) async fn run(programs: &Programs, bench: &Bench<'_>, directory: &Path, wrk: &Wrk) -> anyhow::Result<Vec<Figure>> {
     let connections = crowd::allow(IDLE)?;
     let edge = ours::start(programs, Origin::start(Answers::immediate(BODY_BYTES))?, directory)?;
     edge.fill(PATH).await?;
@@ -63,7 +58,12 @@ pub(super) async fn run(
         shares.push(speed_beside / speed_alone);
     }
     Ok(vec![
-        Figure::new(NAME, "idle kept connections (the limit of open files decides, up to 100,000)", connections as f64, "connections"),
+        Figure::new(
+            NAME,
+            "idle kept connections (the limit of open files decides, up to 100,000)",
+            connections as f64,
+            "connections",
+        ),
         Figure::new(NAME, "of them alive at the end, worst round", alive as f64, "connections").at_least(connections as f64),
         Figure::new(NAME, "resident memory of the edge for each", each_kib.unwrap_or_default(), "KiB").at_most(AT_MOST_KIB),
         Figure::new(NAME, "hits of 64 others alone", median(alone), "/s"),
