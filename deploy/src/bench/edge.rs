@@ -9,8 +9,10 @@ mod hit_ratio;
 mod hits;
 mod idle;
 mod nginx;
+mod open_loop;
 mod origin;
 mod ours;
+mod overload;
 mod page;
 mod server;
 mod varnish;
@@ -88,6 +90,7 @@ pub(super) fn companion(group: Group, programs: &Programs, runtime: &Runtime, be
             runtime.block_on(idle::run(programs, bench, &scratch.0, &Wrk::new(&scratch.0)?))?
         }
         Group::EdgeHitRatio => hit_ratio::run(bench)?,
+        Group::EdgeOverload => runtime.block_on(overload::run(programs, bench, &scratch.0))?,
         Group::EdgeCold => runtime.block_on(cold::run(programs, bench, &scratch.0))?,
         other => anyhow::bail!("{other:?} is measured elsewhere"),
     };
