@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Config, ORIGIN_PATIENCE, OriginUrl},
     engine::{Engine, Exchange, Origin, Setup},
+    upstream::{Protection, Upstream},
 };
 
 /// Serves until `shutdown`.
@@ -31,7 +32,7 @@ pub(crate) async fn run(
         bytes: config.cache_bytes,
         patience: ORIGIN_PATIENCE,
     };
-    let engine = Engine::new(setup, Origin::new(origin.address.clone()));
+    let engine = Engine::new(setup, Origin::new(Upstream::new(Protection::off()), origin.address.clone()));
     let telling = tokio::spawn(engine.clone().tell());
     let app = Router::new().fallback(serve).with_state(engine);
     let served = storefront_service::serve(listeners, routed(app), Readiness::new(&[]), shutdown).await;

@@ -39,12 +39,12 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     upstream.group(&config.orders.iter().map(|instance| instance.address.clone()).collect::<Vec<_>>());
     let shop = Arc::new(Storefront {
         region: config.region.clone(),
-        upstream,
+        upstream: upstream.clone(),
         catalog: config.catalog.clone(),
         orders: config.orders.clone(),
         leader: Arc::new(LeaderView::new(config.inventory.clone())),
         waiting: WaitingRoom::new(config.protect.checkouts_waiting, config.protect.election_timeout()),
-        cache: Engine::new(catalog_cache(&config), Origin::new(config.catalog.clone())),
+        cache: Engine::new(catalog_cache(&config), Origin::new(upstream, config.catalog.clone())),
     });
     let readiness = Readiness::new(&["catalog"]);
     let gate = Gate::new(&config.region, &config.protect);

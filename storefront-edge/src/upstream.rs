@@ -6,7 +6,6 @@
 
 mod breaker;
 mod ejection;
-mod headers;
 mod instance;
 mod latency;
 
@@ -26,7 +25,7 @@ use storefront_types::CallContext;
 use tower::retry::budget::{Budget, TpsBudget};
 
 pub(crate) use breaker::BreakerSettings;
-pub(crate) use headers::end_to_end;
+use http_cache_policy::end_to_end;
 use instance::{Instance, Instances, Refused};
 
 use crate::protect::{AdaptiveSettings, Class};
@@ -105,7 +104,6 @@ impl Default for Protection {
 
 impl Protection {
     /// Nothing between a request and its origin: each gets its own answer or its own failure.
-    #[allow(dead_code, reason = "for origins that are obeyed to the letter")]
     pub(crate) fn off() -> Self {
         let breaker = BreakerSettings { consecutive: u32::MAX, max_failed_percent: 101, ..BreakerSettings::default() };
         Self { breaker, limited: false, hedged: false, ..Self::default() }
@@ -259,7 +257,6 @@ impl Upstream {
 
     /// Passes a request on and its answer back as it comes: `uri` is absolute, the headers go out as they are, and the head of the
     /// answer must be here within `timeout`. The breaker counts; the body, in both directions, is the caller's.
-    #[allow(dead_code, reason = "for origins whose answers are streamed")]
     pub(crate) async fn send(&self, request: Request<Body>, timeout: Duration) -> Result<Response<Incoming>, UpstreamError> {
         let address = request.uri().authority().map(|authority| authority.as_str().to_owned()).unwrap_or_default();
         let instance = self.instances.get(&address);

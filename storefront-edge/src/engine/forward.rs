@@ -296,7 +296,7 @@ impl Engine {
         }
         count("failed");
         // What must be validated and cannot be is 504 (RFC 9111 section 5.2.2.2); so is an answer that is late.
-        let late = plan.stored.is_some() || matches!(error, OriginError::TooLate);
+        let late = plan.stored.is_some() || matches!(error, OriginError::TooLate(_));
         failure(if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY }, plan.why)
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
 mod caching;
+mod conformance;
 mod leader;
 mod limits;
 mod openapi;
