@@ -8,7 +8,7 @@ use storefront_service::ListenArgs;
 use storefront_tls::InventoryTlsArgs;
 use storefront_types::Region;
 
-use crate::protect::ProtectArgs;
+use crate::{door::Door, protect::ProtectArgs};
 
 /// An edge: cached catalog pages and data, and checkouts routed to the inventory's leader.
 #[derive(Clone, Debug, clap::Parser)]
@@ -40,8 +40,22 @@ pub struct Config {
     /// Bytes of the cache in this process
     #[arg(long, env = "CACHE_BYTES", default_value_t = 64 * 1024 * 1024)]
     pub cache_bytes: u64,
+    /// Threads that serve connections, each with its own listener; default: one for each processor
+    #[arg(long, env = "WORKERS")]
+    pub workers: Option<std::num::NonZeroUsize>,
+    /// Connections at once; more wait in the kernel's queue
+    #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 250_000)]
+    pub max_connections: usize,
     #[command(flatten)]
     pub protect: ProtectArgs,
+}
+
+impl Config {
+    pub(crate) fn door(&self) -> Door {
+        let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+        let workers = self.workers.map_or_else(processors, std::num::NonZeroUsize::get);
+        Door { workers, max_connections: self.max_connections }
+    }
 }
 
 /// Longest wait for the head of an origin's answer, and between two pieces of its body.

@@ -4,6 +4,7 @@ mod cache;
 mod checkout;
 mod coding;
 mod config;
+mod door;
 mod engine;
 mod follow;
 mod leader;

@@ -8,6 +8,6 @@ use storefront_service::{init_logging, shutdown_on_signal};
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     init_logging("storefront-edge", config.region.as_str(), config.region.as_str());
-    let listeners = config.listen.bind().await?;
+    let listeners = config.listen.bind_shared().await?;
     run(config, listeners, shutdown_on_signal()).await
 }

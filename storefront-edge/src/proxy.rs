@@ -1,19 +1,17 @@
 //! `--origin`: a plain reverse-proxy cache in front of any HTTP/1.1 server.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::{Request, State},
-    response::Response,
-};
-use storefront_service::{Listeners, Readiness, routed};
+use axum::body::Body;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use storefront_service::{Listeners, Readiness, beside_admin};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, ORIGIN_PATIENCE, OriginUrl},
-    engine::{Engine, Exchange, Origin, Setup},
+    door::{self, Caller, Handler},
+    engine::{Engine, Exchange, Origin, Payload, Setup},
     upstream::{Protection, Upstream},
 };
 
@@ -32,17 +30,30 @@ pub(crate) async fn run(
         bytes: config.cache_bytes,
         patience: ORIGIN_PATIENCE,
     };
-    let engine = Engine::new(setup, Origin::new(Upstream::new(Protection::off()), origin.address.clone()));
+    let upstream = Upstream::new(Protection::off());
+    let engine = Engine::new(setup, Origin::new(upstream, origin.address.clone()));
     let telling = tokio::spawn(engine.clone().tell());
-    let app = Router::new().fallback(serve).with_state(engine);
-    let served = storefront_service::serve(listeners, routed(app), Readiness::new(&[]), shutdown).await;
+    tracing::info!(http = %listeners.http_addr()?, origin = origin.address, "listening");
+    let make = move || Proxy { engine: engine.clone() };
+    let server = door::serve(config.door(), listeners.http, make, shutdown.clone());
+    let served = beside_admin(listeners.admin, Readiness::new(&[]), shutdown, server).await;
     telling.abort();
     served
 }
 
-async fn serve(State(engine): State<Arc<Engine>>, request: Request) -> Result<Response, Infallible> {
-    if let Some(answer) = engine.hit(request.method(), request.uri(), request.headers()) {
-        return Ok(answer.map(Body::from));
+struct Proxy {
+    engine: Arc<Engine>,
+}
+
+impl Handler for Proxy {
+    type Body = Payload;
+
+    async fn handle(&self, request: Request<Incoming>, from: &Caller) -> Response<Payload> {
+        if let Some(answer) = self.engine.hit(request.method(), request.uri(), request.headers()) {
+            return answer;
+        }
+        let request = request.map(Body::new);
+        let exchange = Exchange { request, from: Some(from.address.ip()), interim: Some(from.interim.clone()) };
+        self.engine.answer(exchange).await
     }
-    Ok(engine.answer(Exchange::new(request)).await.map(Body::from))
 }

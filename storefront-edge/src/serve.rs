@@ -1,8 +1,10 @@
 //! Routes: what is public, and where it goes.
 
 mod api_routes;
+mod front;
 
 pub(crate) use api_routes::take_body;
+use front::Front;
 
 use std::sync::Arc;
 
@@ -13,12 +15,13 @@ use axum::{
 use catalog_api::paths as catalog_paths;
 use http_cache_policy::Profile;
 use orders_api::paths;
-use storefront_service::{Listeners, Readiness, routed, with_request_context};
+use storefront_service::{Listeners, Readiness, beside_admin, with_request_context};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     checkout::WaitingRoom,
     config::Config,
+    door,
     engine::{Engine, Origin, Setup},
     follow,
     leader::{self, LeaderView},
@@ -57,8 +60,10 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     if let Some(redis) = config.protect.redis.clone() {
         background.push(tokio::spawn(protect::share(gate.rates.clone(), redis, gate.began)));
     }
-    let app = router(shop, gate);
-    let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
+    let front = Front::new(shop.clone(), router(shop, gate));
+    tracing::info!(http = %listeners.http_addr()?, "listening");
+    let server = door::serve(config.door(), listeners.http, move || front.clone(), shutdown.clone());
+    let served = beside_admin(listeners.admin, readiness, shutdown, server).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
 }

@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use tokio::{net::TcpListener, time::timeout};
+use futures_util::FutureExt;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,6 +18,9 @@ use crate::{
 
 /// Longest wait for open requests after the signal to stop. Longer than every request deadline but streams, which end by it.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Connections that wait in the kernel to be taken; the kernel takes the smaller of it and `net.core.somaxconn`.
+const BACKLOG: u32 = 4096;
 
 /// Where a process listens. Port 0 takes a free one.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,6 +41,25 @@ impl ListenArgs {
         };
         Ok(Listeners { http: open(self.listen).await?, admin: open(self.admin).await? })
     }
+
+    /// The same, and further listeners may be opened on the service's address, one for each thread of a process, and by the
+    /// process that takes its place. Another program of the same user can then take the address too without an error.
+    pub async fn bind_shared(&self) -> anyhow::Result<Listeners> {
+        let http =
+            shared_listener(self.listen).with_context(|| format!("cannot listen on {}; is the port taken?", self.listen))?;
+        let admin = TcpListener::bind(self.admin).await;
+        let admin = admin.with_context(|| format!("cannot listen on {}; is the port taken?", self.admin))?;
+        Ok(Listeners { http, admin })
+    }
+}
+
+/// A listener that others may stand beside (`SO_REUSEPORT`): the kernel spreads connections over them.
+pub fn shared_listener(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The two open listeners of a process.
@@ -47,7 +73,7 @@ impl Listeners {
     /// On free ports of the loopback interface.
     pub async fn loopback() -> anyhow::Result<Self> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        ListenArgs { listen: any, admin: any }.bind().await
+        ListenArgs { listen: any, admin: any }.bind_shared().await
     }
 
     pub fn http_addr(&self) -> std::io::Result<SocketAddr> {
@@ -78,27 +104,37 @@ pub async fn serve_behind(
     readiness: Readiness,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    tracing::info!(http = %listeners.http_addr()?, "listening");
+    let server = serve_connections(listeners.http, door, app, shutdown.clone().cancelled_owned()).map(Ok);
+    beside_admin(listeners.admin, readiness, shutdown, server).await
+}
+
+/// Serves the admin port beside a server that ends by itself some time after `shutdown`; it is dropped after 10 s.
+pub async fn beside_admin(
+    admin: TcpListener,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+    server: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     install_metrics();
-    let (http, admin) = (listeners.http_addr()?, listeners.admin_addr()?);
+    tracing::info!(admin = %admin.local_addr()?, "listening");
     let admin_done = CancellationToken::new();
     let admin_app = routed(admin::router(readiness));
-    let admin_server =
-        tokio::spawn(serve_connections(listeners.admin, Door::Open, admin_app, admin_done.clone().cancelled_owned()));
-    tracing::info!(%http, %admin, "listening");
-    let server = serve_connections(listeners.http, door, app, shutdown.clone().cancelled_owned());
+    let admin_server = tokio::spawn(serve_connections(admin, Door::Open, admin_app, admin_done.clone().cancelled_owned()));
     let drained = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_LIMIT).await;
     };
-    tokio::select! {
-        () = server => {}
-        () = admin::upkeep() => {}
+    let served = tokio::select! {
+        served = server => served,
+        () = admin::upkeep() => Ok(()),
         () = drained => {
             tracing::warn!(limit_s = DRAIN_LIMIT.as_secs(), "open requests were cut off at the end of the drain");
+            Ok(())
         }
-    }
+    };
     admin_done.cancel();
     // The admin port has no long requests; a second is generous and keeps a stuck scrape from holding the process.
     let _ = timeout(Duration::from_secs(1), admin_server).await;
-    Ok(())
+    served
 }

@@ -1,14 +1,11 @@
 //! One request on its way through the cache.
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr};
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 
-use crate::cache::KeyRef;
-
-/// Passes an interim answer (RFC 9110 section 15.2) on to the client.
-pub(crate) type Interim = Arc<dyn Fn(StatusCode, &HeaderMap) + Send + Sync>;
+use crate::{cache::KeyRef, door::Interim};
 
 /// Fields by which one client wants something else than the plain answer.
 const OF_ONE_CLIENT: [HeaderName; 9] = [

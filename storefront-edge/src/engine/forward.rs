@@ -15,11 +15,14 @@ use super::{
     Engine, Exchange, OriginError, Payload,
     complete::{ask_for_rest, rest_of},
     count,
-    exchange::{Interim, authority, target},
+    exchange::{authority, target},
     fill::Fill,
     serve::{CACHE_STATUS, Validated},
 };
-use crate::cache::{Ended, KeyRef, Stored, Turn};
+use crate::{
+    cache::{Ended, KeyRef, Stored, Turn},
+    door::Interim,
+};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -112,7 +115,10 @@ impl Engine {
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers;
         if let Some(interim) = interim.cloned() {
-            hyper::ext::on_informational(&mut request, move |answer| interim(answer.status(), answer.headers()));
+            hyper::ext::on_informational(&mut request, move |answer| {
+                // A hint that is not taken is none.
+                let _ = interim.send(answer.status(), answer.headers());
+            });
         }
         let (ticket, asked_ms) = (self.purges.ticket(), self.clock.now_ms());
         let (parts, body) = self.origin.send(request, self.setup.patience).await?.into_parts();

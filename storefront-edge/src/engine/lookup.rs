@@ -12,7 +12,7 @@ use http_cache_policy::{
 use quick_cache::sync::Cache;
 
 use super::{
-    Engine, Exchange, Payload, count,
+    Engine, Exchange, Payload, count, count_hit,
     exchange::{authority, is_read},
     forward::Plan,
     serve::Validated,
@@ -66,7 +66,7 @@ impl Engine {
             (Decision::Serve(Reason::Fresh), Some(stored)) => {
                 let status = CacheStatus { hit: true, ..CacheStatus::default() };
                 let answer = self.served(&stored, (method, request), Validated::No, status)?;
-                count("hit");
+                count_hit();
                 Some(answer)
             }
             _ => None,

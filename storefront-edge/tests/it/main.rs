@@ -4,6 +4,7 @@
 
 mod caching;
 mod conformance;
+mod door;
 mod leader;
 mod limits;
 mod openapi;

@@ -1,0 +1,79 @@
+//! Connections of the public port: a runtime per thread with its own listener, HTTP/1.1 and HTTP/2, TLS, bounds on everything a
+//! caller can make this process hold, 1xx answers, and a drain that drops nothing.
+//!
+//! Owns: sockets, and when a connection is too slow, too idle or malformed. Must not: know a route, a cache or a service behind.
+
+mod answer;
+mod caller;
+mod connection;
+mod framing;
+mod interim;
+mod life;
+mod listen;
+mod routed;
+mod slot;
+mod sweep;
+mod wire;
+mod worker;
+
+use std::future::Future;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use caller::Caller;
+pub(crate) use interim::Interim;
+pub(crate) use routed::Routed;
+
+/// Most bytes of a request's head; longer ones are answered with 431. Browsers send 1 to 4 KiB, most of it cookies.
+pub(crate) const MAX_HEAD_BYTES: usize = 32 * 1024;
+
+/// What answers requests. There is one for each thread; it and its futures stay on it.
+pub(crate) trait Handler: 'static {
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static;
+
+    fn handle(&self, request: Request<Incoming>, from: &Caller) -> impl Future<Output = Response<Self::Body>>;
+}
+
+/// How the port is served.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    /// Threads.
+    pub(crate) workers: usize,
+    /// Connections of all threads together.
+    pub(crate) max_connections: usize,
+}
+
+/// Serves until `shutdown`, then answers what is under way. `make` is called once on every thread.
+pub(crate) async fn serve<H: Handler>(
+    door: Door,
+    listener: TcpListener,
+    make: impl Fn() -> H + Clone + Send + 'static,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    listen::raise_file_limit();
+    let listeners = listen::beside(listener, door.workers.max(1))?;
+    let cut = CancellationToken::new();
+    // Whoever stops waiting for the threads stops them.
+    let _cut = cut.clone().drop_guard();
+    let limit = door.max_connections.div_ceil(listeners.len()).max(1);
+    let mut ends = tokio::task::JoinSet::new();
+    for (number, listener) in listeners.into_iter().enumerate() {
+        let thread = worker::Thread { number, listener, limit, shutdown: shutdown.clone(), cut: cut.clone() };
+        let (said, end) = tokio::sync::oneshot::channel();
+        let make = make.clone();
+        std::thread::Builder::new().name(format!("edge-{number}")).spawn(move || {
+            // The receiver is gone when nobody waits any more.
+            let _ = said.send(worker::run(thread, make));
+        })?;
+        ends.spawn(end);
+    }
+    while let Some(end) = ends.join_next().await {
+        end?.map_err(|_| anyhow::anyhow!("a thread that serves connections has died"))??;
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Around every request: what hyper does not refuse and must be refused, and what the door adds to an answer.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use storefront_types::{Problem, ProblemType};
+
+use super::{
+    Caller, Handler,
+    life::{Life, UnderWay},
+    worker::Worker,
+};
+
+/// Two years, as browsers' lists of such sites ask for.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+/// Answers one request of a connection, and counts it as under way until its body is sent.
+pub(super) async fn answer<H: Handler>(
+    worker: Rc<Worker<H>>,
+    life: Rc<Life>,
+    request: Request<Incoming>,
+    caller: Caller,
+) -> Response<Sent<H::Body>> {
+    let under_way = life.request();
+    let is_h1 = request.version() < Version::HTTP_2;
+    if let Err(why) = refuse(&request) {
+        return refusal(why, under_way);
+    }
+    let mut response = worker.handler.handle(request, &caller).await;
+    caller.interim.close();
+    if is_h1 && worker.is_draining() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if caller.tls && is_page(response.headers()) {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    response.map(|body| Sent { body: Told::Handler(body), _under_way: under_way })
+}
+
+fn is_page(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+}
+
+/// Why a request is not passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    /// RFC 9112 section 3.2: one `Host`, and a proper one.
+    Host,
+    /// RFC 9112 section 6.1: a coding other than "chunked", once.
+    Coding,
+    /// A tunnel.
+    Method,
+}
+
+fn refuse(request: &Request<Incoming>) -> Result<(), Refused> {
+    let headers = request.headers();
+    if request.method() == Method::CONNECT {
+        return Err(Refused::Method);
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let is_right = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => is_host(host.as_bytes()),
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    };
+    if !is_right {
+        return Err(Refused::Host);
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Refused::Coding),
+    }
+}
+
+/// Characters of a host and a port (RFC 3986 section 3.2.2), without those of user names.
+fn is_host(host: &[u8]) -> bool {
+    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
+}
+
+fn refusal<B>(why: Refused, under_way: UnderWay) -> Response<Sent<B>> {
+    let (status, detail) = match why {
+        Refused::Host => (StatusCode::BAD_REQUEST, "send one Host header with a host and, if need be, a port"),
+        Refused::Coding => (StatusCode::NOT_IMPLEMENTED, "the one transfer coding that is known here is chunked, once"),
+        Refused::Method => (StatusCode::NOT_IMPLEMENTED, "this server opens no tunnels"),
+    };
+    let mut response = problem(status, detail).map(|body| Sent { body: Told::Door(body), _under_way: under_way });
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// A problem document of the door's own.
+pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
+    let mut problem = Problem::new(ProblemType::InvalidRequest).detail(detail);
+    problem.status = status.as_u16();
+    let mut response = Response::new(Full::from(serde_json::to_vec(&problem).unwrap_or_default()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// A body whose end is the end of its request.
+pub(super) struct Sent<B> {
+    body: Told<B>,
+    _under_way: UnderWay,
+}
+
+enum Told<B> {
+    Handler(B),
+    Door(Full<Bytes>),
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Sent<B>
+where
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match &mut self.body {
+            Told::Handler(body) => Pin::new(body).poll_frame(cx),
+            Told::Door(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            Told::Handler(body) => body.is_end_stream(),
+            Told::Door(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            Told::Handler(body) => body.size_hint(),
+            Told::Door(body) => body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_host;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_nothing_around_it() {
+        for right in ["shop.example", "127.0.0.1:8080", "[::1]:80", ""] {
+            assert!(is_host(right.as_bytes()), "{right}");
+        }
+        for wrong in ["a b", "user@shop", "shop/x", "shop?x", "a\"b", "sh\u{f6}p", "a\tb"] {
+            assert!(!is_host(wrong.as_bytes()), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Who asks, and by which way.
+
+use std::net::SocketAddr;
+
+use super::Interim;
+
+/// The other end of a request's connection.
+#[derive(Clone, Debug)]
+#[allow(dead_code, reason = "the routes do not ask; what stands in front of them does")]
+pub(crate) struct Caller {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: bool,
+    /// Takes 1xx answers for this request.
+    pub(crate) interim: Interim,
+}

@@ -1,0 +1,182 @@
+//! One thread: its runtime, its listener, its connections.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::{SocketAddr, TcpListener as StdListener},
+    rc::Rc,
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use http::StatusCode;
+use hyper::server::conn::http1;
+use slab::Slab;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, LocalOptions},
+    sync::Notify,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Handler, MAX_HEAD_BYTES, connection,
+    life::{Life, Phase, Tick},
+    listen::take_no_more,
+    sweep::sweep,
+    wire::Stream,
+};
+
+/// Pause after a failed accept, as when the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// For handshakes that had begun when the process was told to stop: one round trip.
+const LAST_CALL: Duration = Duration::from_millis(250);
+
+/// What a thread is given.
+pub(super) struct Thread {
+    pub(super) number: usize,
+    pub(super) listener: StdListener,
+    /// Connections at once.
+    pub(super) limit: usize,
+    pub(super) shutdown: CancellationToken,
+    /// End at once.
+    pub(super) cut: CancellationToken,
+}
+
+/// What the connections of a thread share.
+pub(super) struct Worker<H> {
+    pub(super) handler: H,
+    pub(super) http1: http1::Builder,
+    pub(super) now: Rc<Cell<Tick>>,
+    pub(super) lives: RefCell<Slab<Rc<Life>>>,
+    limit: usize,
+    label: String,
+    draining: Cell<Option<Tick>>,
+    /// A connection has ended while all places were taken, or while the last ones are waited for.
+    ended: Notify,
+}
+
+/// Serves on the thread that calls it.
+pub(super) fn run<H: Handler>(thread: Thread, make: impl FnOnce() -> H) -> anyhow::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let cut = thread.cut.clone();
+    let served = runtime.block_on(async {
+        let listener = TcpListener::from_std(thread.listener)?;
+        let worker = Rc::new(Worker::new(make(), thread.limit, thread.number));
+        tokio::select! {
+            () = worker.serve(listener, &thread.shutdown) => {}
+            () = sweep(&worker) => {}
+            () = cut.cancelled() => {}
+        }
+        Ok(())
+    });
+    // Whatever was left is cut off; a blocking call of a library must not hold the process.
+    runtime.shutdown_background();
+    served
+}
+
+impl<H> Worker<H> {
+    fn new(handler: H, limit: usize, number: usize) -> Self {
+        let mut http1 = http1::Builder::new();
+        // Without a timer there is no timeout for each head: the sweep has it. An answer is written before the next head is read,
+        // which 1xx answers to that one rely on: `pipeline_flush` stays off.
+        http1.max_header_size(MAX_HEAD_BYTES).pipeline_flush(false);
+        Self {
+            handler,
+            http1,
+            now: Rc::default(),
+            lives: RefCell::default(),
+            limit,
+            label: number.to_string(),
+            draining: Cell::new(None),
+            ended: Notify::new(),
+        }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get().is_some()
+    }
+
+    pub(super) fn drains_since(&self) -> Option<Tick> {
+        self.draining.get()
+    }
+
+    /// Whether nine of ten places are taken.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.lives.borrow().len() >= self.limit - self.limit / 10
+    }
+
+    pub(super) fn count_refused(&self, status: StatusCode) {
+        metrics::counter!("edge_connections_refused_total", "status" => status.as_u16().to_string()).increment(1);
+    }
+
+    pub(super) fn tell_metrics(&self, parked: usize) {
+        let open = self.lives.borrow().len();
+        metrics::gauge!("edge_connections", "worker" => self.label.clone()).set(open as f64);
+        metrics::gauge!("edge_connections_parked", "worker" => self.label.clone()).set(parked as f64);
+    }
+}
+
+impl<H: Handler> Worker<H> {
+    /// Takes connections until `shutdown`, then serves those that are there to their end.
+    async fn serve(self: &Rc<Self>, listener: TcpListener, shutdown: &CancellationToken) {
+        tokio::select! {
+            () = self.accept(&listener) => {}
+            () = shutdown.cancelled() => {}
+        }
+        self.draining.set(Some(self.now.get()));
+        if let Err(error) = take_no_more(&listener) {
+            tracing::warn!(%error, "connections that come now may be reset");
+        }
+        tokio::select! {
+            () = self.accept(&listener) => {}
+            () = tokio::time::sleep(LAST_CALL) => {}
+        }
+        while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
+            self.begin(stream, address);
+        }
+        drop(listener);
+        while !self.lives.borrow().is_empty() {
+            self.ended.notified().await;
+        }
+    }
+
+    /// Never returns.
+    async fn accept(self: &Rc<Self>, listener: &TcpListener) {
+        loop {
+            while self.lives.borrow().len() >= self.limit {
+                // The others wait in the kernel; those that idle here are closed soon, see `judge`.
+                self.ended.notified().await;
+            }
+            match listener.accept().await {
+                Ok((stream, address)) => self.begin(stream, address),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn begin(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
+        let life = Rc::new(Life::new(self.now.clone(), Phase::Idle));
+        let place = Place { at: self.lives.borrow_mut().insert(life.clone()), worker: self.clone() };
+        tokio::task::spawn_local(async move {
+            connection::serve(place.worker.clone(), Stream::Plain(stream), address, life).await;
+            drop(place);
+        });
+    }
+}
+
+/// A connection's place among those of its thread.
+struct Place<H> {
+    at: usize,
+    worker: Rc<Worker<H>>,
+}
+
+impl<H> Drop for Place<H> {
+    fn drop(&mut self) {
+        self.worker.lives.borrow_mut().remove(self.at);
+        self.worker.ended.notify_one();
+    }
+}

@@ -1,0 +1,61 @@
+//! What is in front of the routes: an answer that is stored and fresh is given at once.
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
+use storefront_types::RequestId;
+use uuid::Uuid;
+
+use crate::{
+    door::{Caller, Handler, Routed},
+    engine::Payload,
+    storefront::Storefront,
+};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_EDGE_REGION: HeaderName = HeaderName::from_static("x-edge-region");
+
+/// The cache, and the routes behind it. Only answers of the catalog's public paths are in the cache, and they are nobody's own; so a
+/// target that is found there needs no route.
+#[derive(Clone)]
+pub(crate) struct Front {
+    shop: Arc<Storefront>,
+    region: HeaderValue,
+    routes: Router,
+}
+
+impl Front {
+    pub(crate) fn new(shop: Arc<Storefront>, routes: Router) -> Self {
+        let region = HeaderValue::from_str(shop.region.as_str()).unwrap_or(HeaderValue::from_static("unknown"));
+        Self { shop, region, routes }
+    }
+
+    fn hit(&self, request: &Request<Incoming>) -> Option<Response<Payload>> {
+        let mut answer = self.shop.cache.hit(request.method(), request.uri(), request.headers())?;
+        let headers = answer.headers_mut();
+        headers.insert(X_EDGE_REGION, self.region.clone());
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(id) = request_id(request.headers()) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        Some(answer)
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+    HeaderValue::from_str(RequestId::from_client(given, Uuid::now_v7()).as_str()).ok()
+}
+
+impl Handler for Front {
+    type Body = Payload;
+
+    async fn handle(&self, request: Request<Incoming>, from: &Caller) -> Response<Payload> {
+        match self.hit(&request) {
+            Some(answer) => answer,
+            None => Routed(self.routes.clone()).handle(request, from).await.map(|body: Body| Payload::Streamed(body)),
+        }
+    }
+}
