@@ -5,7 +5,7 @@ use std::io::Write;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::cache::Coded;
+use crate::cache::{Coded, Form};
 
 /// Smaller bodies fit into one packet anyway.
 const WORTH_BYTES: usize = 1_024;
@@ -27,9 +27,31 @@ pub(crate) enum Coding {
     Identity,
 }
 
-/// The best coding that the client takes (RFC 9110 section 12.5.3). Weights above 0 are alike.
+impl Coding {
+    /// As in `Content-Encoding`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Br => "br",
+            Self::Gzip => "gzip",
+            Self::Identity => "identity",
+        }
+    }
+
+    /// The validator of this form.
+    pub(crate) fn etag(self, etag: &HeaderValue) -> Option<HeaderValue> {
+        let text = etag.to_str().ok()?;
+        HeaderValue::from_str(&format!("{}-{}\"", text.strip_suffix('"')?, self.name())).ok()
+    }
+}
+
+/// The best coding that the client takes.
 pub(crate) fn best(request: &HeaderMap) -> Coding {
-    let lines = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    best_of(request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok()))
+}
+
+/// The best coding that these lines of `Accept-Encoding` take (RFC 9110 section 12.5.3). Weights above 0 are alike.
+pub(crate) fn best_of<'a>(lines: impl Iterator<Item = &'a str>) -> Coding {
     let (mut best, mut any) = (Coding::Identity, false);
     for member in lines.flat_map(|line| line.split(',')) {
         let (name, weight) = member.split_once(';').unwrap_or((member, ""));
@@ -51,12 +73,6 @@ pub(crate) fn best(request: &HeaderMap) -> Coding {
     if any && best == Coding::Identity { Coding::Gzip } else { best }
 }
 
-/// The validator of a coded form: another representation has another strong tag (RFC 9110 section 8.8.3.3).
-pub(crate) fn etag_of(etag: &HeaderValue, coding: &str) -> Option<HeaderValue> {
-    let text = etag.to_str().ok()?;
-    HeaderValue::from_str(&format!("{}-{coding}\"", text.strip_suffix('"')?)).ok()
-}
-
 /// Text that is long enough and not coded yet.
 pub(crate) fn is_worth_it(headers: &HeaderMap, body: &Bytes) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -72,7 +88,8 @@ pub(crate) fn encode(body: &Bytes) -> Option<Coded> {
     brotli::BrotliCompress(&mut &body[..], &mut br, &parameters).ok()?;
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     gzip.write_all(body).ok()?;
-    Some(Coded { zstd: zstd.into(), br: br.into(), gzip: gzip.finish().ok()?.into() })
+    let form = |bytes: Vec<u8>| Form::from(Bytes::from(bytes));
+    Some(Coded { zstd: form(zstd), br: form(br), gzip: form(gzip.finish().ok()?) })
 }
 
 #[cfg(test)]
@@ -88,18 +105,18 @@ mod tests {
         assert_eq!(best("gzip;q=0.5, br;q=0"), Coding::Gzip);
         assert_eq!(best("zstd;q=0.0,br"), Coding::Br);
         assert_eq!((best("*"), best("*;q=0"), best("identity")), (Coding::Gzip, Coding::Identity, Coding::Identity));
-        assert_eq!(etag_of(&HeaderValue::from_static("\"a\""), "br").unwrap(), "\"a-br\"");
+        assert_eq!(Coding::Br.etag(&HeaderValue::from_static("\"a\"")).unwrap(), "\"a-br\"");
     }
 
     #[test]
     fn each_form_reads_back_to_the_same_bytes() {
         let body = Bytes::from("a page of text ".repeat(200));
         let coded = encode(&body).unwrap();
-        assert_eq!(zstd::bulk::decompress(&coded.zstd, body.len()).unwrap(), body);
+        assert_eq!(zstd::bulk::decompress(&coded.zstd.body, body.len()).unwrap(), body);
         let (mut br, mut gzip) = (Vec::new(), Vec::new());
-        brotli::BrotliDecompress(&mut &coded.br[..], &mut br).unwrap();
-        flate2::read::GzDecoder::new(&coded.gzip[..]).read_to_end(&mut gzip).unwrap();
+        brotli::BrotliDecompress(&mut &coded.br.body[..], &mut br).unwrap();
+        flate2::read::GzDecoder::new(&coded.gzip.body[..]).read_to_end(&mut gzip).unwrap();
         assert!(br == body && gzip == body);
-        assert!(coded.zstd.len() < 200 && coded.br.len() < 200 && coded.gzip.len() < 200);
+        assert!(coded.zstd.body.len() < 200 && coded.br.body.len() < 200 && coded.gzip.body.len() < 200);
     }
 }

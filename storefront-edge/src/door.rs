@@ -11,6 +11,7 @@ mod interim;
 mod life;
 mod listen;
 mod routed;
+mod short;
 mod slot;
 mod sweep;
 mod wire;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use caller::Caller;
 pub(crate) use interim::Interim;
 pub(crate) use routed::Routed;
+pub(crate) use short::Plain;
 
 /// Most bytes of a request's head; longer ones are answered with 431. Browsers send 1 to 4 KiB, most of it cookies.
 pub(crate) const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -37,6 +39,12 @@ pub(crate) trait Handler: 'static {
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin + 'static;
 
     fn handle(&self, request: Request<Incoming>, from: &Caller) -> impl Future<Output = Response<Self::Body>>;
+
+    /// Writes the whole head of an answer that is here already and gives its body (empty for a `HEAD`); or writes nothing and leaves the
+    /// request to [`Handler::handle`]. Waits for nothing.
+    fn at_once(&self, _request: &Plain<'_>, _head: &mut Vec<u8>) -> Option<Bytes> {
+        None
+    }
 }
 
 /// How the port is served.

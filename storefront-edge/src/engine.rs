@@ -3,6 +3,7 @@
 //! Owns: the flow of a request through the cache. Must not: decide what may be stored or used (`http-cache-policy`), know what is behind
 //! the origin's paths.
 
+mod at_once;
 mod complete;
 mod exchange;
 mod fill;

@@ -4,6 +4,10 @@ use clap::Parser;
 use storefront_edge::{Config, run};
 use storefront_service::{init_logging, shutdown_on_signal};
 
+/// Fewer locks and less scatter than the system's under many threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use storefront_service::{Listeners, Readiness, beside_admin};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, ORIGIN_PATIENCE, OriginUrl},
-    door::{self, Caller, Handler},
+    door::{self, Caller, Handler, Plain},
     engine::{Engine, Exchange, Origin, Payload, Setup},
     upstream::{Protection, Upstream},
 };
@@ -47,6 +48,12 @@ struct Proxy {
 
 impl Handler for Proxy {
     type Body = Payload;
+
+    fn at_once(&self, request: &Plain<'_>, head: &mut Vec<u8>) -> Option<Bytes> {
+        let body = self.engine.at_once(request, head)?;
+        head.extend_from_slice(b"\r\n");
+        Some(body)
+    }
 
     async fn handle(&self, request: Request<Incoming>, from: &Caller) -> Response<Payload> {
         if let Some(answer) = self.engine.hit(request.method(), request.uri(), request.headers()) {

@@ -59,6 +59,11 @@ impl Shelf {
         }
     }
 
+    /// The one answer that is for every request alike.
+    pub(crate) fn for_anybody(&self, key: KeyRef<'_>) -> Option<Arc<Stored>> {
+        self.cache.get(&key)?.first().filter(|stored| stored.selecting.is_anybody()).cloned()
+    }
+
     /// Takes the place of the answers for the same values of the selecting fields.
     pub(crate) fn put(&self, key: KeyRef<'_>, stored: Arc<Stored>) {
         let before = self.cache.peek(&key);

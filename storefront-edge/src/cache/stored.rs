@@ -1,12 +1,16 @@
 //! One stored answer.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_cache_policy::{Lifetime, Part, Selecting};
 
 use super::{Purged, Purges, Tag};
+use crate::coding::Coding;
 
 /// Bytes that an answer takes beside its body and header values.
 const OVERHEAD_BYTES: usize = 512;
@@ -30,14 +34,30 @@ pub(crate) struct Stored {
     pub(crate) coded: Option<Coded>,
     /// Newest purge that is known to have left this answer alone.
     pub(crate) spared: AtomicU64,
+    /// Status line and fields as they go over the wire, without what changes from hit to hit.
+    pub(crate) head: OnceLock<Box<[u8]>>,
 }
 
 /// A body in the codings that browsers take.
 #[derive(Clone, Debug)]
 pub(crate) struct Coded {
-    pub(crate) zstd: Bytes,
-    pub(crate) br: Bytes,
-    pub(crate) gzip: Bytes,
+    pub(crate) zstd: Form,
+    pub(crate) br: Form,
+    pub(crate) gzip: Form,
+}
+
+/// One coding of an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    pub(crate) body: Bytes,
+    /// As [`Stored::head`], for this form.
+    head: OnceLock<Box<[u8]>>,
+}
+
+impl From<Bytes> for Form {
+    fn from(body: Bytes) -> Self {
+        Self { body, head: OnceLock::new() }
+    }
 }
 
 impl Stored {
@@ -54,13 +74,46 @@ impl Stored {
             ticket: self.ticket,
             coded: self.coded.clone(),
             spared: AtomicU64::new(self.spared.load(Ordering::Relaxed)),
+            head: OnceLock::new(),
         }
     }
 
     pub(crate) fn weight(&self) -> u64 {
         let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
-        let coded = self.coded.as_ref().map_or(0, |coded| coded.zstd.len() + coded.br.len() + coded.gzip.len());
+        let coded = self.coded.as_ref().map_or(0, |coded| coded.zstd.body.len() + coded.br.body.len() + coded.gzip.body.len());
         (self.body.len() + coded + headers + OVERHEAD_BYTES) as u64
+    }
+
+    /// Status line and fields of HTTP/1.1 (RFC 9112 section 2.1), without the empty line that ends them, and the body.
+    pub(crate) fn plain(&self) -> (&[u8], &Bytes) {
+        (self.head.get_or_init(|| written(self.status, &self.headers)), &self.body)
+    }
+
+    /// The same in a coding; plain where there is none.
+    pub(crate) fn coded(&self, coding: Coding) -> (&[u8], &Bytes) {
+        let Some(form) = self.form(coding) else { return self.plain() };
+        (form.head.get_or_init(|| written(self.status, &self.coded_fields(coding, form))), &form.body)
+    }
+
+    pub(crate) fn form(&self, coding: Coding) -> Option<&Form> {
+        let coded = self.coded.as_ref()?;
+        match coding {
+            Coding::Zstd => Some(&coded.zstd),
+            Coding::Br => Some(&coded.br),
+            Coding::Gzip => Some(&coded.gzip),
+            Coding::Identity => None,
+        }
+    }
+
+    /// Fields of a coded form: another representation has another length and another strong tag (RFC 9110 section 8.8.3.3).
+    pub(crate) fn coded_fields(&self, coding: Coding, form: &Form) -> HeaderMap {
+        let mut fields = self.headers.clone();
+        fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(form.body.len()));
+        if let Some(etag) = fields.get(header::ETAG).and_then(|etag| coding.etag(etag)) {
+            fields.insert(header::ETAG, etag);
+        }
+        fields
     }
 
     /// Asked once after each purge; between purges it costs two loads.
@@ -75,4 +128,14 @@ impl Stored {
         }
         purged
     }
+}
+
+fn written(status: StatusCode, fields: &HeaderMap) -> Box<[u8]> {
+    let mut head = format!("HTTP/1.1 {status}\r\n").into_bytes();
+    for (name, value) in fields {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            head.extend_from_slice(part);
+        }
+    }
+    head.into()
 }

@@ -83,7 +83,7 @@ fn refuse(request: &Request<Incoming>) -> Result<(), Refused> {
 }
 
 /// Characters of a host and a port (RFC 3986 section 3.2.2), without those of user names.
-fn is_host(host: &[u8]) -> bool {
+pub(super) fn is_host(host: &[u8]) -> bool {
     host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
 }
 

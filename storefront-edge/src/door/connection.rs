@@ -14,6 +14,7 @@ use super::{
     answer::{answer, problem},
     interim::Queue,
     life::{Life, Order, Phase},
+    short::{self, Short},
     slot::OneByOne,
     wire::{Stream, Wire},
     worker::Worker,
@@ -40,6 +41,11 @@ pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, stream: Stream, add
     loop {
         if !readable(&wire, &life).await {
             return farewell(wire, &life).await;
+        }
+        match short::answer(&worker, &mut wire, &life).await {
+            Short::Waits => continue,
+            Short::Over => return,
+            Short::Long => {}
         }
         match exchange(&worker, wire, address, &life, &interim).await {
             Next::Park(taken) => wire = taken,

@@ -45,6 +45,23 @@ impl Wire {
         self.before = bytes;
     }
 
+    /// Whether bytes were given back.
+    pub(super) fn has_before(&self) -> bool {
+        !self.before.is_empty()
+    }
+
+    /// Whether the short way can read from here: plaintext, and nothing was read before.
+    pub(super) fn is_short(&self) -> bool {
+        matches!(self.stream, Stream::Plain(_)) && self.before.is_empty()
+    }
+
+    /// Reads for the short way. What it does not use is given back, and looked at when hyper reads it.
+    pub(super) fn poll_read_past(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, into);
+        self.is_over |= matches!(read, Poll::Ready(Ok(()))) && into.filled().is_empty();
+        read
+    }
+
     /// Whether the caller has closed its side.
     pub(super) fn is_over(&self) -> bool {
         self.is_over

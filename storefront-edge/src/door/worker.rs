@@ -22,6 +22,7 @@ use super::{
     Handler, MAX_HEAD_BYTES, connection,
     life::{Life, Phase, Tick},
     listen::take_no_more,
+    short::READ_BYTES,
     sweep::sweep,
     wire::Stream,
 };
@@ -49,6 +50,8 @@ pub(super) struct Worker<H> {
     pub(super) http1: http1::Builder,
     pub(super) now: Rc<Cell<Tick>>,
     pub(super) lives: RefCell<Slab<Rc<Life>>>,
+    /// Of the short way: bytes read, and the head of an answer.
+    pub(super) scratch: RefCell<(Box<[u8]>, Vec<u8>)>,
     limit: usize,
     label: String,
     draining: Cell<Option<Tick>>,
@@ -86,6 +89,7 @@ impl<H> Worker<H> {
             http1,
             now: Rc::default(),
             lives: RefCell::default(),
+            scratch: RefCell::new((vec![0; READ_BYTES].into(), Vec::new())),
             limit,
             label: number.to_string(),
             draining: Cell::new(None),

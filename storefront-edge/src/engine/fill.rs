@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
 };
 
 use axum::body::Body;
@@ -223,7 +223,19 @@ impl Engine {
             headers.insert(header::DATE, date);
         }
         let spared = AtomicU64::new(u64::MAX);
-        Stored { status, headers, body, lifetime, selecting, part: None, tags, ticket, coded: None, spared }
+        Stored {
+            status,
+            headers,
+            body,
+            lifetime,
+            selecting,
+            part: None,
+            tags,
+            ticket,
+            coded: None,
+            spared,
+            head: OnceLock::new(),
+        }
     }
 
     /// Tags for purging: what `Surrogate-Key` names, `product` for all products, and the key itself.

@@ -91,21 +91,11 @@ impl Engine {
 
     /// Fields and body in the best coding that the client takes and that is here.
     fn coded<'a>(&self, stored: &'a Stored, request: &HeaderMap) -> (Cow<'a, HeaderMap>, Bytes) {
-        let plain = || (Cow::Borrowed(&stored.headers), stored.body.clone());
-        let Some(coded) = &stored.coded else { return plain() };
-        let (coding, body) = match coding::best(request) {
-            Coding::Identity => return plain(),
-            Coding::Zstd => ("zstd", &coded.zstd),
-            Coding::Br => ("br", &coded.br),
-            Coding::Gzip => ("gzip", &coded.gzip),
-        };
-        let mut headers = stored.headers.clone();
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        if let Some(etag) = headers.get(header::ETAG).and_then(|etag| coding::etag_of(etag, coding)) {
-            headers.insert(header::ETAG, etag);
+        let coding = if stored.coded.is_some() { coding::best(request) } else { Coding::Identity };
+        match stored.form(coding) {
+            Some(form) => (Cow::Owned(stored.coded_fields(coding, form)), form.body.clone()),
+            None => (Cow::Borrowed(&stored.headers), stored.body.clone()),
         }
-        (Cow::Owned(headers), body.clone())
     }
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::{Router, body::Body};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use storefront_types::RequestId;
 use uuid::Uuid;
 
 use crate::{
-    door::{Caller, Handler, Routed},
+    door::{Caller, Handler, Plain, Routed},
     engine::Payload,
     storefront::Storefront,
 };
@@ -51,6 +52,22 @@ fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
 
 impl Handler for Front {
     type Body = Payload;
+
+    fn at_once(&self, request: &Plain<'_>, head: &mut Vec<u8>) -> Option<Bytes> {
+        let body = self.shop.cache.at_once(request, head)?;
+        let given = request.field("x-request-id").and_then(|value| std::str::from_utf8(value).ok());
+        let id = RequestId::from_client(given, Uuid::now_v7());
+        for part in [
+            &b"x-content-type-options: nosniff\r\nx-edge-region: "[..],
+            self.region.as_bytes(),
+            b"\r\nx-request-id: ",
+            id.as_str().as_bytes(),
+            b"\r\n\r\n",
+        ] {
+            head.extend_from_slice(part);
+        }
+        Some(body)
+    }
 
     async fn handle(&self, request: Request<Incoming>, from: &Caller) -> Response<Payload> {
         match self.hit(&request) {
