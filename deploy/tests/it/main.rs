@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
+mod bench;
 mod flash_sale;
 mod launcher;
 mod public_api;

@@ -141,6 +141,35 @@ fn comparison(rows: &[Measured]) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// The real ones, as a bench starts them.
+    #[tokio::test]
+    async fn peers_answer_from_their_caches_and_leave_nothing_behind() {
+        backing_servers::ensure_packages(&[nginx::PACKAGE, varnish::PACKAGE], |text| eprintln!("{text}")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for start in [nginx::start, varnish::start] {
+            let peer = start(Origin::start(Answers::immediate(BODY_BYTES)).unwrap(), folder.path()).unwrap();
+            peer.fill(PATH).await.unwrap();
+            for _ in 0..20 {
+                let answer = reqwest::get(peer.url(PATH)).await.unwrap();
+                assert_eq!(answer.bytes().await.unwrap().len(), BODY_BYTES, "{}", peer.system);
+            }
+            assert_eq!(peer.origin.asked(), 1, "{}", peer.system);
+            let (url, directory) = (peer.url(PATH), peer.directory().to_owned());
+            assert!(directory.exists());
+            drop(peer);
+            assert!(reqwest::get(url).await.is_err() && !directory.exists());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_never_kept_is_no_hit() {
+        let folder = tempfile::tempdir().unwrap();
+        backing_servers::ensure_packages(&[nginx::PACKAGE], |text| eprintln!("{text}")).unwrap();
+        let peer = nginx::start(Origin::start(Answers::uncacheable()).unwrap(), folder.path()).unwrap();
+        let refused = peer.fill(PATH).await.unwrap_err().to_string();
+        assert!(refused.contains("nginx does not keep"), "{refused}");
+    }
+
     fn row(system: &'static str, ops_per_s: f64, p99_us: u64) -> Measured {
         Measured::of("edge/hit-64", system, &[Round { ops_per_s, p50_us: 1, p99_us, errors: 0 }]).unwrap()
     }

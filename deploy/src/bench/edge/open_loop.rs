@@ -87,11 +87,18 @@ pub(super) struct Seen {
     pub(super) of: BTreeMap<Kind, Count>,
     /// Of all that was accepted, from the time the request was due.
     pub(super) accepted_us: Histogram<u64>,
+    /// How late the load generator itself was with each request: with more than a few milliseconds it measured itself.
+    pub(super) lag_us: Histogram<u64>,
     /// From the first request that was due to the last.
     pub(super) time: Duration,
 }
 
 impl Seen {
+    fn new(time: Duration) -> anyhow::Result<Self> {
+        let histogram = || Histogram::new_with_bounds(1, LONGEST_US, 3);
+        Ok(Self { of: BTreeMap::new(), accepted_us: histogram()?, lag_us: histogram()?, time })
+    }
+
     /// Good answers of some kinds in a second.
     pub(super) fn goodput(&self, kinds: &[Kind]) -> f64 {
         self.sum(kinds, |count| count.good) / self.time.as_secs_f64()
@@ -112,7 +119,7 @@ impl Seen {
         match heard {
             Some(200..=299) => {
                 *(if after <= USEFUL_WITHIN { &mut count.good } else { &mut count.late }) += 1;
-                self.accepted_us.saturating_record(u64::try_from(after.as_micros()).unwrap_or(LONGEST_US));
+                self.accepted_us.saturating_record(microseconds(after));
             }
             Some(429 | 503) => count.refused += 1,
             _ => count.failed += 1,
@@ -130,7 +137,7 @@ struct Clients {
 
 /// Offers `rate` requests a second for `time`. Numbers of requests begin at `first`.
 pub(super) async fn offer(address: &str, rate: u32, time: Duration, first: u64) -> anyhow::Result<Seen> {
-    let seen = Seen { of: BTreeMap::new(), accepted_us: Histogram::new_with_bounds(1, LONGEST_US, 3)?, time };
+    let seen = Seen::new(time)?;
     let [network, ..] = uuid::Uuid::new_v4().into_bytes();
     let clients = Clients {
         address: address.to_owned(),
@@ -159,6 +166,10 @@ pub(super) async fn offer(address: &str, rate: u32, time: Duration, first: u64) 
     Rc::into_inner(clients).map(|clients| clients.seen.into_inner()).ok_or_else(|| anyhow::anyhow!("a client is still there"))
 }
 
+fn microseconds(of: Duration) -> u64 {
+    u64::try_from(of.as_micros()).unwrap_or(LONGEST_US)
+}
+
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of requests of some seconds")]
 fn whole(count: f64) -> u64 {
     count as u64
@@ -166,7 +177,11 @@ fn whole(count: f64) -> u64 {
 
 fn send(clients: &Rc<Clients>, due: Instant, nth: u64) {
     let kind = MIX[usize::try_from(nth % MIX.len() as u64).unwrap_or_default()];
-    clients.seen.borrow_mut().of.entry(kind).or_default().offered += 1;
+    {
+        let mut seen = clients.seen.borrow_mut();
+        seen.of.entry(kind).or_default().offered += 1;
+        seen.lag_us.saturating_record(microseconds(due.elapsed()));
+    }
     let clients = clients.clone();
     tokio::task::spawn_local(async move {
         let heard = timeout_at(due + PATIENCE, clients.ask(kind, nth)).await.ok().flatten();
@@ -212,14 +227,9 @@ mod tests {
     use super::*;
     use crate::bench::edge::origin::{Answers, Origin};
 
-    fn seen() -> Seen {
-        let accepted_us = Histogram::new_with_bounds(1, LONGEST_US, 3).unwrap();
-        Seen { of: BTreeMap::new(), accepted_us, time: Duration::from_secs(2) }
-    }
-
     #[test]
     fn only_an_answer_that_is_still_of_use_is_good() {
-        let mut seen = seen();
+        let mut seen = Seen::new(Duration::from_secs(2)).unwrap();
         let second = Duration::from_secs(1);
         seen.note(Kind::Miss, Some(200), second);
         seen.note(Kind::Miss, Some(200), second + Duration::from_millis(1));

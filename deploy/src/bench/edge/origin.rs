@@ -31,16 +31,27 @@ pub(super) struct Answers {
     pub(super) takes: Duration,
     /// Answers under way at once; the others wait in line.
     pub(super) at_once: usize,
+    /// `Cache-Control` of what is fetched; changes are never kept.
+    pub(super) control: &'static str,
 }
+
+/// Kept for longer than any bench takes.
+pub(super) const KEPT: &str = "public, max-age=3600";
 
 impl Answers {
     /// Without any wait.
     pub(super) const fn immediate(body_bytes: usize) -> Self {
-        Self { body_bytes, takes: Duration::ZERO, at_once: Semaphore::MAX_PERMITS }
+        Self { body_bytes, takes: Duration::ZERO, at_once: Semaphore::MAX_PERMITS, control: KEPT }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn uncacheable() -> Self {
+        Self { control: "no-store", ..Self::immediate(16) }
     }
 }
 
 struct Desk {
+    control: &'static str,
     body: Bytes,
     takes: Duration,
     places: Semaphore,
@@ -62,6 +73,7 @@ impl Origin {
         let (address, asked) = (listener.local_addr()?, Arc::new(AtomicU64::new(0)));
         let (running, stop) = oneshot::channel();
         let desk = Desk {
+            control: answers.control,
             body: Bytes::from(vec![b'x'; answers.body_bytes]),
             takes: answers.takes,
             places: Semaphore::new(answers.at_once),
@@ -121,7 +133,7 @@ async fn answer(request: Request<Incoming>, desk: &Desk) -> Response<Full<Bytes>
     if !desk.takes.is_zero() {
         tokio::time::sleep(desk.takes).await;
     }
-    let (status, control) = if safe { (StatusCode::OK, "public, max-age=3600") } else { (StatusCode::CREATED, "no-store") };
+    let (status, control) = if safe { (StatusCode::OK, desk.control) } else { (StatusCode::CREATED, "no-store") };
     let mut response = Response::new(Full::new(desk.body.clone()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -73,6 +73,11 @@ impl Server {
         anyhow::bail!("{} does not keep {url}; see {}", self.system, self.log())
     }
 
+    #[cfg(test)]
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     fn log(&self) -> String {
         self.directory.join("log").display().to_string()
     }
