@@ -8,6 +8,7 @@ mod crowd;
 mod hit_ratio;
 mod hits;
 mod idle;
+mod listening;
 mod nginx;
 mod open_loop;
 mod origin;
@@ -15,6 +16,7 @@ mod ours;
 mod overload;
 mod page;
 mod server;
+mod shop;
 mod varnish;
 mod wrk;
 

@@ -9,6 +9,7 @@ use super::{
     hits::BODY_BYTES,
     origin::{Answers, Origin},
     ours,
+    server::Server,
 };
 use crate::{
     bench::{Bench, figures::Figure, wire::get},
@@ -30,9 +31,9 @@ struct Rush {
     took: Duration,
 }
 
-async fn rush(address: &str, origin: &Origin, connections: usize, path: &str) -> anyhow::Result<Rush> {
-    let mut wires = crowd::open(address, connections, None).await?;
-    let (request, before, began) = (get(path), origin.asked(), Instant::now());
+async fn rush(edge: &Server, connections: usize, path: &str) -> anyhow::Result<Rush> {
+    let mut wires = crowd::open(&edge.address, connections, None).await?;
+    let (request, before, began) = (get(path), edge.asked(), Instant::now());
     let answers = wires
         .iter_mut()
         .map(async |wire| wire.exchange(&request).await.is_ok_and(|(status, body)| status == 200 && body.len() == BODY_BYTES));
@@ -41,7 +42,7 @@ async fn rush(address: &str, origin: &Origin, connections: usize, path: &str) ->
     while let Some(good) = answers.next().await {
         answered += usize::from(good);
     }
-    Ok(Rush { asked: origin.asked() - before, answered, took: began.elapsed() })
+    Ok(Rush { asked: edge.asked() - before, answered, took: began.elapsed() })
 }
 
 pub(super) async fn run(programs: &Programs, bench: &Bench<'_>, directory: &std::path::Path) -> anyhow::Result<Vec<Figure>> {
@@ -51,7 +52,7 @@ pub(super) async fn run(programs: &Programs, bench: &Bench<'_>, directory: &std:
     let mut rounds = Vec::new();
     for nth in 1..=bench.args.rounds {
         bench.progress.set_message(format!("{NAME}, round {nth} of {}", bench.args.rounds));
-        rounds.push(rush(&edge.address, &edge.origin, connections, &format!("/cold-{nth}")).await?);
+        rounds.push(rush(&edge, connections, &format!("/cold-{nth}")).await?);
     }
     let worst = rounds.iter().map(|round| round.asked).max().unwrap_or_default();
     let least = rounds.iter().map(|round| round.answered).min().unwrap_or_default();

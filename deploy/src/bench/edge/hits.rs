@@ -27,14 +27,14 @@ const TRIES: usize = 3;
 pub(super) struct Target<'a> {
     pub(super) system: &'static str,
     pub(super) url: String,
-    /// Must hear nothing while hits are counted.
-    pub(super) origin: Option<&'a Origin>,
+    /// Its origin must hear nothing while hits are counted.
+    pub(super) server: Option<&'a Server>,
 }
 
 impl Target<'_> {
     /// One run after a warm-up. It does not count when an error was answered or the origin was asked.
     pub(super) fn run(&self, wrk: &Wrk, connections: u32, seconds: u64) -> anyhow::Result<Round> {
-        let asked = || self.origin.map_or(0, Origin::asked);
+        let asked = || self.server.map_or(0, Server::asked);
         let once = || {
             wrk.run(&self.url, connections, WARM_UP_SECONDS)?;
             let before = asked();
@@ -105,10 +105,10 @@ impl Systems {
         let mut targets = Vec::new();
         for server in [&self.ours].into_iter().chain(&self.peers) {
             server.fill(PATH).await?;
-            targets.push(Target { system: server.system, url: server.url(PATH), origin: Some(&server.origin) });
+            targets.push(Target { system: server.system, url: server.url(PATH), server: Some(server) });
         }
         let bare = self.bare.as_ref().map(|bare| format!("http://{}{PATH}", bare.address));
-        targets.extend(bare.map(|url| Target { system: "bare", url, origin: None }));
+        targets.extend(bare.map(|url| Target { system: "bare", url, server: None }));
         Ok(targets)
     }
 }
@@ -153,7 +153,7 @@ mod tests {
                 let answer = reqwest::get(peer.url(PATH)).await.unwrap();
                 assert_eq!(answer.bytes().await.unwrap().len(), BODY_BYTES, "{}", peer.system);
             }
-            assert_eq!(peer.origin.asked(), 1, "{}", peer.system);
+            assert_eq!(peer.asked(), 1, "{}", peer.system);
             let (url, directory) = (peer.url(PATH), peer.directory().to_owned());
             assert!(directory.exists());
             drop(peer);
@@ -165,7 +165,8 @@ mod tests {
     async fn an_answer_that_is_never_kept_is_no_hit() {
         let folder = tempfile::tempdir().unwrap();
         backing_servers::ensure_packages(&[nginx::PACKAGE], |text| eprintln!("{text}")).unwrap();
-        let peer = nginx::start(Origin::start(Answers::uncacheable()).unwrap(), folder.path()).unwrap();
+        let peer = nginx::start(Origin::start(Answers { control: "no-store", ..Answers::immediate(16) }).unwrap(), folder.path())
+            .unwrap();
         let refused = peer.fill(PATH).await.unwrap_err().to_string();
         assert!(refused.contains("nginx does not keep"), "{refused}");
     }

@@ -37,7 +37,7 @@ pub(super) async fn run(programs: &Programs, bench: &Bench<'_>, directory: &Path
     let connections = crowd::allow(IDLE)?;
     let edge = ours::start(programs, Origin::start(Answers::immediate(BODY_BYTES))?, directory)?;
     edge.fill(PATH).await?;
-    let target = Target { system: "ours", url: edge.url(PATH), origin: Some(&edge.origin) };
+    let target = Target { system: "ours", url: edge.url(PATH), server: Some(&edge) };
     let request = get(PATH);
     let (mut alone, mut beside, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     let (mut each_kib, mut alive) = (None, connections);

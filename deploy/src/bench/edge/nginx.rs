@@ -39,11 +39,11 @@ pub(super) fn start(origin: Origin, otherwise: &Path) -> anyhow::Result<Server> 
     let (port, directory) = (free_port()?, private_directory("nginx", otherwise)?);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let file = directory.join("nginx.conf");
-    let text = configuration(port, &origin.address.to_string(), &directory, workers);
+    let text = configuration(port, &origin.address().to_string(), &directory, workers);
     fs::write(&file, text).with_context(|| file.display().to_string())?;
     let mut command = guarded(Path::new(PACKAGE.program), None, "TERM");
     command.arg("-p").arg(&directory).arg("-c").arg(&file).arg("-e").arg(directory.join("log"));
-    Server::start("nginx", command, port, origin, directory)
+    Server::start("nginx", command, port, Some(origin), directory)
 }
 
 #[cfg(test)]

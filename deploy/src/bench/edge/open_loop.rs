@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::bench::wire::{Wire, get, post};
+use crate::bench::wire::{Wire, get};
 
 /// An answer after this long is no use to the shopper.
 pub(super) const USEFUL_WITHIN: Duration = Duration::from_secs(1);
@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Connections at once. A request that finds none is not sent, and counts as failed.
 pub(super) const MAX_CONNECTIONS: usize = 16_000;
+
+/// Addresses that requests come from: enough that none is over what one client may do.
+const CLIENTS: u64 = 10_000;
 
 /// Pause between two looks at what is due.
 const TICK: Duration = Duration::from_millis(1);
@@ -40,14 +43,16 @@ pub(super) enum Kind {
     Hit,
     /// Not in the cache.
     Miss,
-    /// Changes something at the origin, as a checkout does.
-    Change,
+    /// A whole checkout.
+    Checkout,
 }
+
+pub(super) const ALL: [Kind; 3] = [Kind::Hit, Kind::Miss, Kind::Checkout];
 
 /// Of ten requests: which kinds, in which order.
 pub(super) const MIX: [Kind; 10] = {
-    use Kind::{Change, Hit, Miss};
-    [Hit, Miss, Hit, Miss, Hit, Change, Hit, Miss, Hit, Miss]
+    use Kind::{Checkout, Hit, Miss};
+    [Hit, Miss, Hit, Miss, Hit, Checkout, Hit, Miss, Hit, Miss]
 };
 
 /// Objects that hits are spread over.
@@ -58,14 +63,20 @@ impl Kind {
     pub(super) fn request(self, nth: u64) -> Vec<u8> {
         match self {
             Self::Hit => get(&hot_path(nth)),
-            Self::Miss => get(&format!("/cold-{nth}")),
-            Self::Change => post("/changed", "application/json", br#"{"quantity":1}"#),
+            Self::Miss => get(&format!("/v1/products/cold-{nth}")),
+            Self::Checkout => check_out(nth),
         }
     }
 }
 
 pub(super) fn hot_path(nth: u64) -> String {
-    format!("/hot-{}", nth % HOT)
+    format!("/v1/products/hot-{}", nth % HOT)
+}
+
+/// Each is another shopper's.
+fn check_out(nth: u64) -> Vec<u8> {
+    let head = format!("POST {} HTTP/1.1\r\nHost: bench\r\nIdempotency-Key: bench-{nth}\r\n", orders_api::paths::CHECKOUT);
+    format!("{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}").into_bytes()
 }
 
 /// What came of the requests of one kind.
@@ -110,8 +121,7 @@ impl Seen {
 
     /// Share of all offered requests that were answered well.
     pub(super) fn good_share(&self) -> f64 {
-        let all = [Kind::Hit, Kind::Miss, Kind::Change];
-        self.sum(&all, |count| count.good) / self.sum(&all, |count| count.offered).max(1.0)
+        self.sum(&ALL, |count| count.good) / self.sum(&ALL, |count| count.offered).max(1.0)
     }
 
     fn note(&mut self, kind: Kind, heard: Option<u16>, after: Duration) {
@@ -216,9 +226,11 @@ impl Clients {
         Some(status)
     }
 
-    /// Spread over addresses, each of which has ports of its own.
+    /// Clients are told apart by their addresses, and each address has ports of its own.
     fn source(&self, nth: u64) -> Ipv4Addr {
-        Ipv4Addr::new(127, self.network, u8::try_from(nth % 64).unwrap_or_default(), 1)
+        let client = u16::try_from(nth % CLIENTS).unwrap_or_default();
+        let [third, fourth] = client.to_be_bytes();
+        Ipv4Addr::new(127, self.network, third, fourth)
     }
 }
 
@@ -235,18 +247,18 @@ mod tests {
         seen.note(Kind::Miss, Some(200), second + Duration::from_millis(1));
         seen.note(Kind::Miss, Some(503), Duration::ZERO);
         seen.note(Kind::Miss, Some(404), Duration::ZERO);
-        seen.note(Kind::Change, None, Duration::ZERO);
+        seen.note(Kind::Checkout, None, Duration::ZERO);
         assert_eq!(seen.of[&Kind::Miss], Count { offered: 0, good: 1, late: 1, refused: 1, failed: 1 });
-        assert_eq!((seen.of[&Kind::Change].failed, seen.accepted_us.len()), (1, 2));
-        assert!((seen.goodput(&[Kind::Miss, Kind::Change]) - 0.5).abs() < f64::EPSILON);
+        assert_eq!((seen.of[&Kind::Checkout].failed, seen.accepted_us.len()), (1, 2));
+        assert!((seen.goodput(&[Kind::Miss, Kind::Checkout]) - 0.5).abs() < f64::EPSILON);
     }
 
     #[tokio::test]
     async fn everything_that_is_due_is_offered_in_the_stated_mix() {
         let origin = Origin::start(Answers::immediate(16)).unwrap();
-        let seen = offer(&origin.address.to_string(), 400, Duration::from_millis(500), 0).await.unwrap();
+        let seen = offer(&origin.address().to_string(), 400, Duration::from_millis(500), 0).await.unwrap();
         let offered = |kind| seen.of[&kind].offered;
-        assert_eq!((offered(Kind::Hit), offered(Kind::Miss), offered(Kind::Change)), (100, 80, 20));
+        assert_eq!((offered(Kind::Hit), offered(Kind::Miss), offered(Kind::Checkout)), (100, 80, 20));
         assert_eq!(origin.asked(), 200);
         assert!(seen.of.values().all(|count| count.refused + count.failed == 0), "{:?}", seen.of);
     }

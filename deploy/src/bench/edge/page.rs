@@ -27,10 +27,8 @@ pub(super) async fn run(bench: &mut Bench<'_>, wrk: &Wrk, supervisor: &Superviso
     let from = if is_hit(second.headers()) { "from the cache" } else { "not said to be from the cache" };
     let page_bytes = second.bytes().await?.len();
     plain.fill(PATH).await?;
-    let targets = [
-        Target { system: "ours", url, origin: None },
-        Target { system: "plain-hit", url: plain.url(PATH), origin: Some(&plain.origin) },
-    ];
+    let targets =
+        [Target { system: "ours", url, server: None }, Target { system: "plain-hit", url: plain.url(PATH), server: Some(plain) }];
     let rows = alternate(bench, wrk, "edge/page", CONNECTIONS, &targets)?;
     if let [page, hit] = rows.as_slice() {
         let cost = hit.ops_per_s / page.ops_per_s;

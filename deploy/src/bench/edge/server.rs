@@ -25,7 +25,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 pub(super) struct Server {
     pub(super) system: &'static str,
     pub(super) address: String,
-    pub(super) origin: Origin,
+    origin: Option<Origin>,
     child: Child,
     directory: PathBuf,
 }
@@ -36,7 +36,7 @@ impl Server {
         system: &'static str,
         command: Command,
         port: u16,
-        origin: Origin,
+        origin: Option<Origin>,
         directory: PathBuf,
     ) -> anyhow::Result<Self> {
         let log = directory.join("log");
@@ -48,6 +48,11 @@ impl Server {
             anyhow::anyhow!("{error}; its last words: {}", last.into_iter().rev().collect::<Vec<_>>().join(" / "))
         })?;
         Ok(Self { system, address: format!("127.0.0.1:{port}"), origin, child, directory })
+    }
+
+    /// Requests that its origin heard.
+    pub(super) fn asked(&self) -> u64 {
+        self.origin.as_ref().map_or(0, Origin::asked)
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -31,11 +31,11 @@ fn arguments(port: u16, directory: &Path, file: &Path) -> Vec<String> {
 pub(super) fn start(origin: Origin, otherwise: &Path) -> anyhow::Result<Server> {
     let (port, directory) = (free_port()?, private_directory("varnish", otherwise)?);
     let file = directory.join("bench.vcl");
-    let text = configuration(&origin.address.ip().to_string(), origin.address.port());
+    let text = configuration(&origin.address().ip().to_string(), origin.address().port());
     fs::write(&file, text).with_context(|| file.display().to_string())?;
     let mut command = guarded(Path::new(PACKAGE.program), None, "TERM");
     command.args(arguments(port, &directory.join("instance"), &file));
-    Server::start("varnish", command, port, origin, directory)
+    Server::start("varnish", command, port, Some(origin), directory)
 }
 
 #[cfg(test)]
