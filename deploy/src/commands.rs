@@ -11,6 +11,9 @@ use crate::{
     topology::Spec,
 };
 
+/// Requests of one client of an edge, RATE:BURST: here all clients are 127.0.0.1, and may take all that the machine has.
+const LOCAL_LIMIT: &str = "1000000:1000000";
+
 /// A service as it is to be run.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
@@ -189,6 +192,9 @@ impl Nodes<'_> {
         let orders: Vec<u16> = self.orders.iter().map(|(http, _)| *http).collect();
         service.arguments.extend(texts(["--catalog", &at(self.catalog.0), "--orders", &self.list(&orders, true)]));
         service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), true)]));
+        for limit in ["--limit-browse", "--limit-personal", "--limit-checkout"] {
+            service.arguments.extend(texts([limit, LOCAL_LIMIT]));
+        }
         service.arguments.extend(self.certificates.client(&service.name)?);
         Ok(service)
     }

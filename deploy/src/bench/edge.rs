@@ -15,6 +15,7 @@ mod origin;
 mod ours;
 mod overload;
 mod page;
+mod processor;
 mod server;
 mod shop;
 mod varnish;

@@ -6,7 +6,7 @@ use super::{
     bare::Bare,
     nginx,
     origin::{Answers, Origin},
-    ours,
+    ours, processor,
     server::Server,
     varnish,
     wrk::{WARM_UP_SECONDS, Wrk},
@@ -29,26 +29,59 @@ pub(super) struct Target<'a> {
     pub(super) url: String,
     /// Its origin must hear nothing while hits are counted.
     pub(super) server: Option<&'a Server>,
+    /// The process whose time is told.
+    pub(super) pid: Option<u32>,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    /// The object from a server's cache.
+    pub(super) fn of(system: &'static str, server: &'a Server) -> Self {
+        Self { system, url: server.url(PATH), server: Some(server), pid: Some(server.pid()) }
+    }
+
     /// One run after a warm-up. It does not count when an error was answered or the origin was asked.
-    pub(super) fn run(&self, wrk: &Wrk, connections: u32, seconds: u64) -> anyhow::Result<Round> {
+    pub(super) fn run(&self, wrk: &Wrk, connections: u32, seconds: u64) -> anyhow::Result<Run> {
         let asked = || self.server.map_or(0, Server::asked);
+        let used = || self.pid.map(processor::used).transpose();
         let once = || {
             wrk.run(&self.url, connections, WARM_UP_SECONDS)?;
-            let before = asked();
+            let (before, used_before) = (asked(), used()?);
             let round = wrk.run(&self.url, connections, seconds)?;
             ensure!(asked() == before, "the origin was asked {} times while hits were counted", asked() - before);
-            Ok(round)
+            let spent = used()?.zip(used_before).map(|(after, before)| after.saturating_sub(before));
+            let hits = round.ops_per_s * seconds as f64;
+            Ok(Run { round, processor_us: spent.map(|spent| spent.as_secs_f64() * 1e6 / hits) })
         };
         for _ in 1..TRIES {
             match once() {
-                Ok(round) => return Ok(round),
+                Ok(run) => return Ok(run),
                 Err(error) => eprintln!("{}: a run does not count and is made again: {error:#}", self.system),
             }
         }
         once().with_context(|| format!("{} cannot be measured", self.system))
+    }
+}
+
+/// One run, and what one answer took of the processors, where that is known.
+pub(super) struct Run {
+    pub(super) round: Round,
+    processor_us: Option<f64>,
+}
+
+/// The runs of one target.
+pub(super) struct Row {
+    pub(super) measured: Measured,
+    /// Of one answer, the median.
+    processor_us: Option<f64>,
+}
+
+impl Row {
+    fn of(name: &'static str, system: &'static str, runs: &[Run]) -> anyhow::Result<Self> {
+        let rounds: Vec<Round> = runs.iter().map(|run| run.round).collect();
+        let mut processor: Vec<f64> = runs.iter().filter_map(|run| run.processor_us).collect();
+        processor.sort_by(f64::total_cmp);
+        let measured = Measured::of(name, system, &rounds)?;
+        Ok(Self { measured, processor_us: processor.get(processor.len() / 2).copied() })
     }
 }
 
@@ -59,17 +92,17 @@ pub(super) fn alternate(
     name: &'static str,
     connections: u32,
     targets: &[Target<'_>],
-) -> anyhow::Result<Vec<Measured>> {
-    let mut rounds: Vec<Vec<Round>> = targets.iter().map(|_| Vec::new()).collect();
+) -> anyhow::Result<Vec<Row>> {
+    let mut runs: Vec<Vec<Run>> = targets.iter().map(|_| Vec::new()).collect();
     for nth in 1..=bench.args.rounds {
         let first = usize::try_from(nth)? % targets.len();
         for at in (first..targets.len()).chain(0..first) {
             let target = &targets[at];
             bench.progress.set_message(format!("{name}, round {nth} of {} of {}", bench.args.rounds, target.system));
-            rounds[at].push(target.run(wrk, connections, bench.args.seconds)?);
+            runs[at].push(target.run(wrk, connections, bench.args.seconds)?);
         }
     }
-    targets.iter().zip(&rounds).map(|(target, rounds)| Measured::of(name, target.system, rounds)).collect()
+    targets.iter().zip(&runs).map(|(target, runs)| Row::of(name, target.system, runs)).collect()
 }
 
 /// Ours, and the peers that were asked for.
@@ -105,10 +138,10 @@ impl Systems {
         let mut targets = Vec::new();
         for server in [&self.ours].into_iter().chain(&self.peers) {
             server.fill(PATH).await?;
-            targets.push(Target { system: server.system, url: server.url(PATH), server: Some(server) });
+            targets.push(Target::of(server.system, server));
         }
         let bare = self.bare.as_ref().map(|bare| format!("http://{}{PATH}", bare.address));
-        targets.extend(bare.map(|url| Target { system: "bare", url, server: None }));
+        targets.extend(bare.map(|url| Target { system: "bare", url, server: None, pid: None }));
         Ok(targets)
     }
 }
@@ -117,10 +150,20 @@ pub(super) async fn run(bench: &mut Bench<'_>, wrk: &Wrk, systems: &Systems) -> 
     let targets = systems.targets().await?;
     for (name, connections) in [("edge/hit-64", 64), ("edge/hit-256", 256)] {
         let rows = alternate(bench, wrk, name, connections, &targets)?;
+        bench.notes.push(processor_time(name, &rows));
+        let rows: Vec<Measured> = rows.into_iter().map(|row| row.measured).collect();
         bench.notes.extend(comparison(&rows));
         bench.measured.extend(rows);
     }
     Ok(())
+}
+
+/// How many hits one processor carries that does nothing else follows from it.
+pub(super) fn processor_time(name: &str, rows: &[Row]) -> String {
+    let each = rows.iter().filter_map(|row| Some((row.measured.system, row.processor_us?)));
+    let each: Vec<String> =
+        each.map(|(system, us)| format!("{system} {us:.2} us ({:.0}/s on one processor)", 1e6 / us)).collect();
+    format!("{name}: processor time of one answer: {}", each.join(", "))
 }
 
 /// Ours against the fastest peer; the bare loop is no peer, it has no rules to keep.

@@ -37,21 +37,21 @@ pub(super) async fn run(programs: &Programs, bench: &Bench<'_>, directory: &Path
     let connections = crowd::allow(IDLE)?;
     let edge = ours::start(programs, Origin::start(Answers::immediate(BODY_BYTES))?, directory)?;
     edge.fill(PATH).await?;
-    let target = Target { system: "ours", url: edge.url(PATH), server: Some(&edge) };
+    let target = Target::of("ours", &edge);
     let request = get(PATH);
     let (mut alone, mut beside, mut shares) = (Vec::new(), Vec::new(), Vec::new());
     let (mut each_kib, mut alive) = (None, connections);
     for nth in 1..=bench.args.rounds {
         let say = |what: &str| bench.progress.set_message(format!("{NAME}, round {nth} of {}: {what}", bench.args.rounds));
         say("alone");
-        let speed_alone = target.run(wrk, BUSY, bench.args.seconds)?.ops_per_s;
+        let speed_alone = target.run(wrk, BUSY, bench.args.seconds)?.round.ops_per_s;
         say(&format!("opening {connections} connections"));
         let before = resident(edge.pid())?;
         let mut crowd = crowd::open(&edge.address, connections, Some(&request)).await?;
-        // Later rounds find memory that the allocator kept from this one.
-        each_kib.get_or_insert((resident(edge.pid())?.saturating_sub(before)) as f64 / connections as f64 / 1024.0);
         say("beside idle connections");
-        let speed_beside = target.run(wrk, BUSY, bench.args.seconds)?.ops_per_s;
+        let speed_beside = target.run(wrk, BUSY, bench.args.seconds)?.round.ops_per_s;
+        // Now all of them were idle for a while. Later rounds find memory that the allocator kept from this one.
+        each_kib.get_or_insert((resident(edge.pid())?.saturating_sub(before)) as f64 / connections as f64 / 1024.0);
         alive = alive.min(crowd::alive(&mut crowd, &request).await);
         alone.push(speed_alone);
         beside.push(speed_beside);

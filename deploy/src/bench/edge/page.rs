@@ -4,7 +4,7 @@ use anyhow::Context;
 use deploy_api::ProcessKind;
 
 use super::{
-    hits::{PATH, Target, alternate},
+    hits::{PATH, Target, alternate, processor_time},
     server::{Server, is_hit},
     wrk::Wrk,
 };
@@ -17,8 +17,9 @@ const CONNECTIONS: u32 = 64;
 const AT_MOST: f64 = 1.5;
 
 pub(super) async fn run(bench: &mut Bench<'_>, wrk: &Wrk, supervisor: &Supervisor, plain: &Server) -> anyhow::Result<()> {
-    let edges = supervisor.topology().http_of(ProcessKind::Edge);
-    let (http, edge) = (reqwest::Client::new(), edges.first().context("no edge")?);
+    let topology = supervisor.topology();
+    let process = topology.processes.iter().find(|process| process.kind == ProcessKind::Edge).context("no edge")?;
+    let (http, edge, pid) = (reqwest::Client::new(), &process.http, process.pid);
     let listed: catalog_api::ProductPage = http.get(format!("http://{edge}/v1/products?limit=1")).send().await?.json().await?;
     let url = format!("http://{edge}/products/{}", listed.items.first().context("the catalog is empty")?.handle);
     // The second answer may be a hit; whether it is, is told.
@@ -27,13 +28,13 @@ pub(super) async fn run(bench: &mut Bench<'_>, wrk: &Wrk, supervisor: &Superviso
     let from = if is_hit(second.headers()) { "from the cache" } else { "not said to be from the cache" };
     let page_bytes = second.bytes().await?.len();
     plain.fill(PATH).await?;
-    let targets =
-        [Target { system: "ours", url, server: None }, Target { system: "plain-hit", url: plain.url(PATH), server: Some(plain) }];
+    let targets = [Target { system: "ours", url, server: None, pid }, Target::of("plain-hit", plain)];
     let rows = alternate(bench, wrk, "edge/page", CONNECTIONS, &targets)?;
+    bench.notes.push(processor_time("edge/page", &rows));
     if let [page, hit] = rows.as_slice() {
-        let cost = hit.ops_per_s / page.ops_per_s;
+        let cost = hit.measured.ops_per_s / page.measured.ops_per_s;
         bench.notes.push(format!("edge/page: {page_bytes} bytes, {from}, cost {cost:.2} x a plain hit (at most {AT_MOST})"));
     }
-    bench.measured.extend(rows);
+    bench.measured.extend(rows.into_iter().map(|row| row.measured));
     Ok(())
 }
