@@ -52,6 +52,9 @@ struct Nodes<'a> {
     redis: Vec<(String, u16)>,
 }
 
+/// For each client of a local topology, which are all the one 127.0.0.1: five times the 20,000 a second that one machine drives.
+const LOCAL_LIMIT: &str = "100000:100000";
+
 fn at(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
@@ -192,6 +195,8 @@ impl Nodes<'_> {
         let orders: Vec<u16> = self.orders.iter().map(|(http, _)| *http).collect();
         service.arguments.extend(texts(["--catalog", &at(self.catalog.0), "--orders", &self.list(&orders, true)]));
         service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), true)]));
+        let (redis, election) = (format!("redis://{}", at(self.redis[nth].1)), 2 * self.spec.inventory.election_ms);
+        service.arguments.extend(texts(["--redis", &redis, "--election-timeout-ms", &election.to_string()]));
         for limit in ["--limit-browse", "--limit-personal", "--limit-checkout"] {
             service.arguments.extend(texts([limit, LOCAL_LIMIT]));
         }

@@ -4,6 +4,7 @@
 
 mod admin_routes;
 mod change_stream;
+mod cluster_route;
 mod command_routes;
 mod convert;
 mod error;
@@ -55,7 +56,7 @@ fn router(api: Arc<Api>) -> Router {
         .route(paths::STOCK, get(query_routes::stock))
         .route(paths::LEDGER, get(ledger_route::ledger))
         .route(paths::CHANGES, get(change_stream::changes))
-        .route(paths::CLUSTER, get(query_routes::cluster))
+        .route(paths::CLUSTER, get(cluster_route::cluster))
         .merge(admin_routes::routes())
         .route("/openapi.json", get(|| async { Json(openapi()) }));
     with_request_context(routes.with_state(api))
@@ -83,7 +84,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             query_routes::stock,
             query_routes::stock_page,
             ledger_route::ledger,
-            query_routes::cluster,
+            cluster_route::cluster,
             change_stream::changes,
         ),
         components(schemas(inventory_api::Refusal, inventory_api::StockChange))

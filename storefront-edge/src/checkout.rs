@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use orders_api::{SettleCartRequest, TICKET_HEADER, TicketResponse, paths};
-use storefront_service::{in_current_context, time_left};
+use storefront_service::in_current_context;
 use storefront_types::{CallContext, IdempotencyKey, Problem, ProblemType};
 
 use attempts::{Attempts, Heard, Next};
@@ -24,7 +24,7 @@ use crate::{
     upstream::{Answer, UpstreamError},
 };
 
-/// Over all attempts, where the caller does not say less: several elections fit into it.
+/// Over all attempts: several elections fit into it.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// One attempt: `orders` itself waits up to 5 s for a leader, and 1.5 s for PostgreSQL twice.
@@ -95,14 +95,13 @@ async fn ticket(shop: &Storefront, context: &CallContext, headers: &HeaderMap) -
 /// Asks the `orders` beside the leader, then the others, until one gives a final answer, the budget is spent or the deadline is over.
 async fn purchase(shop: &Storefront, context: &CallContext, headers: &HeaderMap, body: Bytes) -> Result<Answer, Problem> {
     let began = Instant::now();
-    let deadline = time_left().map_or(DEADLINE, |left| left.min(DEADLINE));
     let (mut attempts, mut turn, mut last) = (Attempts::new(), 0, None);
     loop {
-        let left = deadline.saturating_sub(began.elapsed());
+        let left = DEADLINE.saturating_sub(began.elapsed());
         if let Err(refused) = shop.waiting.wait(&shop.leader, left).await {
             return if attempts.may_have_bought() { Err(unknown()) } else { Err(refused) };
         }
-        let left = deadline.saturating_sub(began.elapsed());
+        let left = DEADLINE.saturating_sub(began.elapsed());
         let term = shop.leader.term();
         let region = shop.leader.region();
         let instances = shop.upstream.usable(&shop.orders_from(region.as_ref()));
@@ -125,7 +124,7 @@ async fn purchase(shop: &Storefront, context: &CallContext, headers: &HeaderMap,
                 }
             }
         };
-        let (moved, left) = (shop.leader.term() > term, deadline.saturating_sub(began.elapsed()));
+        let (moved, left) = (shop.leader.term() > term, DEADLINE.saturating_sub(began.elapsed()));
         match (attempts.next(heard, moved, left, || shop.upstream.may_repeat("checkout")), last.take()) {
             (Next::Answer, Some(answer)) => return Ok(answer),
             // An attempt may have bought; a later "not now" does not take that back.

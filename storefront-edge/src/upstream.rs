@@ -20,7 +20,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use storefront_service::{DEADLINE_HEADER, time_left};
+use storefront_service::DEADLINE_HEADER;
 use storefront_types::CallContext;
 use tower::retry::budget::{Budget, TpsBudget};
 
@@ -48,10 +48,10 @@ const EXTRA_PER_SECOND: u32 = 1;
 
 /// Requests under way to one instance: at most, and at least however slow it is.
 const MOST_AT_ONCE: usize = 2_048;
-const FEWEST_AT_ONCE: usize = 16;
+const FEWEST_AT_ONCE: usize = 4;
 
 /// Answers may take twice as long as in quiet times and so much more before a queue is presumed.
-const SLACK: Duration = Duration::from_millis(50);
+const SLACK: Duration = Duration::from_millis(20);
 
 /// Why a service gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -226,8 +226,6 @@ impl Upstream {
     async fn ask(&self, asked: Asked<'_>, address: &str, timeout: Duration) -> Result<Answer, UpstreamError> {
         let instance = self.instances.get(address);
         let mut entered = enter(&instance, Class::of(asked.path), self.limited)?;
-        // The shopper may wait for less.
-        let timeout = time_left().map_or(timeout, |left| left.min(timeout));
         let no_answer = || UpstreamError::NoAnswer { address: address.to_owned(), timeout };
         let request = request(asked, address, timeout).map_err(|_| no_answer())?;
         let exchange = async {

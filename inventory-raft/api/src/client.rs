@@ -23,7 +23,7 @@ pub use view::LeaderView;
 use view::Members;
 
 /// Deadline of a command or linearizable read over all attempts: an election and a retry fit into it several times.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Longest wait for the head of a change stream's answer; it comes at once.
 const STREAM_START: Duration = Duration::from_secs(5);

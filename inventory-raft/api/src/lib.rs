@@ -11,7 +11,7 @@ mod query;
 pub use admin::{
     AddLearnerRequest, Alarm, AlarmKind, Alarms, MarkResponse, MemberRequest, NodeStatus, StateHash, TransferLeaderRequest,
 };
-pub use client::{ClientError, InventoryClient, LeaderView};
+pub use client::{ClientError, DEFAULT_DEADLINE, InventoryClient, LeaderView};
 pub use command::{
     AcknowledgeRequest, AdjustRequest, Allocation, BatchRequest, BatchResponse, CommandRequest, Consistency, CountRequest,
     EmptyRequest, ExtendRequest, LineRequest, MAX_BATCH_COMMANDS, MAX_LINES, MAX_MEMO_BYTES, MAX_TTL_MS, MIN_TTL_MS, MoveRequest,

@@ -205,6 +205,14 @@ impl Consensus {
         self.view.borrow().clone()
     }
 
+    /// Waits until this node's term or leader (0: none) is another than the known one, no longer than `limit`.
+    pub(crate) async fn view_differs(&self, known: (u64, u64), limit: Duration) {
+        let mut view = self.view.clone();
+        let differs = |view: &Arc<View>| (view.term, view.leader.as_ref().map_or(0, |leader| leader.id)) != known;
+        // Over its limit it is as it was, and when Raft is gone it stays so.
+        let _ = timeout(limit, view.wait_for(differs)).await;
+    }
+
     /// How far this node is.
     pub(crate) fn log_progress(&self) -> LogProgress {
         let receiver = self.raft.data_metrics();

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use inventory_api::{ClusterView, Consistency, Reservation, ReservationState, Stock, StockPage};
+use inventory_api::{Consistency, Reservation, ReservationState, Stock, StockPage};
 use serde::Deserialize;
 use storefront_service::{ProblemResponse, StrictQuery};
 use storefront_types::{DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT, Page, Problem, ProblemType, ReservationId, Sku};
@@ -169,21 +169,4 @@ pub(super) async fn reservations(State(api): State<Arc<Api>>, StrictQuery(query)
 fn confirmed_cursor(text: &str) -> Option<ConfirmedCursor> {
     let (at, id) = text.split_once('.')?;
     Some((LogTime(at.parse().ok()?), id.parse().ok()?))
-}
-
-/// This node's view of the cluster.
-#[utoipa::path(get, path = inventory_api::paths::CLUSTER, responses((status = 200, body = ClusterView)))]
-pub(super) async fn cluster(State(api): State<Arc<Api>>) -> Response {
-    let (view, progress) = (api.consensus.view(), api.consensus.log_progress());
-    let body = ClusterView {
-        cluster_id: api.consensus.cluster_id.to_string(),
-        node_id: api.consensus.node_id,
-        state: view.state,
-        term: view.term,
-        leader: view.leader.clone(),
-        members: view.members.clone(),
-        last_log_index: progress.last_log,
-        applied_index: progress.applied,
-    };
-    error::found(body, &view)
 }

@@ -1,6 +1,8 @@
 //! What a cluster must keep when processes die.
 
-use inventory_api::{ClientError, Consistency, ExtendRequest, OutcomeCode, ReservationState, ReserveRequest, StockChange};
+use inventory_api::{
+    ClientError, ClusterView, Consistency, ExtendRequest, OutcomeCode, ReservationState, ReserveRequest, StockChange,
+};
 use storefront_types::{Problem, ProblemType, ReservationId};
 use tokio_stream::StreamExt;
 use uuid::Uuid;
@@ -66,6 +68,26 @@ async fn a_follower_names_the_leader_and_executes_nothing() {
     let local = format!("http://{}/v1/stock/cup?consistency=local&max_staleness_ms=5000", cluster.nodes[follower].client);
     let stock: inventory_api::Stock = cluster.http.get(local).send().await.unwrap().json().await.unwrap();
     assert_eq!((stock.on_hand(), stock.log_index > 0), (1, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_knows_the_leader_is_answered_when_there_is_another() {
+    let mut cluster = Cluster::start().await;
+    let leader = cluster.leader().await;
+    let follower = (leader + 1) % 3;
+    let known = |view: &ClusterView| (view.term, view.leader.as_ref().map_or(0, |leader| leader.id));
+    let view =
+        eventually("a leader in the follower's view", async || cluster.view(follower).await.filter(|v| known(v).1 > 0)).await;
+    let (term, id) = known(&view);
+    let ask = |wait_ms: u64| {
+        let query = format!("known_term={term}&known_leader={id}&wait_ms={wait_ms}");
+        let asking = cluster.http.get(format!("http://{}/v1/cluster?{query}", cluster.nodes[follower].client)).send();
+        tokio::spawn(async move { asking.await.unwrap().json::<ClusterView>().await.unwrap() })
+    };
+    assert_eq!(known(&ask(1).await.unwrap()), (term, id));
+    let waiting = ask(5_000);
+    cluster.kill(leader);
+    assert_ne!(known(&waiting.await.unwrap()), (term, id), "it did not wait for the change");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,13 @@
 //! Tickets at home, checkouts beside the leader.
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use orders_api::{CheckoutRequest, Order, OrderStatus, SettleCartRequest, TICKET_HEADER, TicketResponse};
 use serde_json::json;
-use storefront_service::{Context, ProblemResponse, StrictJson, in_current_context};
+use storefront_service::{Context, ProblemResponse, StrictJson, in_current_context, time_left};
 use storefront_types::{IdempotencyKey, Problem, ProblemType};
 use time::OffsetDateTime;
 
@@ -37,7 +40,7 @@ pub(super) async fn ticket(State(shop): State<Shop>, headers: HeaderMap) -> Resu
     let session = shop.known_session(&headers).await?;
     let cart = shop.carts.read(session.shopper).await?;
     let ticket = shop.key.sign(session.shopper, cart.version, cart.lines, OffsetDateTime::now_utc());
-    Ok(private(StatusCode::OK, &TicketResponse { ticket }))
+    Ok(hinted(&shop, private(StatusCode::OK, &TicketResponse { ticket })))
 }
 
 /// Empties the cart that was bought, if it is still the same. Internal.
@@ -72,15 +75,20 @@ pub(super) async fn checkout(
     }
     let checkout = Checkout::new(key, ticket, body, context);
     // A client that hangs up does not stop a checkout in the middle.
-    let running = tokio::spawn(in_current_context(run(shop.runner.clone(), checkout)));
+    let runner = time_left().map_or_else(|| shop.runner.clone(), |left| shop.runner.clone().within(left));
+    let running = tokio::spawn(in_current_context(run(runner, checkout)));
     let (answered, checkout) = running.await.map_err(|_| ProblemResponse::from(ProblemType::Internal))?;
-    let mut response = answer(answered, &checkout)?;
+    Ok(hinted(&shop, answer(answered, &checkout).into_response()))
+}
+
+/// The answer with who leads the inventory, as far as this instance has heard: edges route by it.
+fn hinted(shop: &Shop, mut response: Response) -> Response {
     let leader = shop.runner.inventory.leader();
     if let Some(address) = leader.address.and_then(|address| HeaderValue::from_str(&address).ok()) {
         response.headers_mut().insert(inventory_api::LEADER_HEADER, address);
         response.headers_mut().insert(inventory_api::TERM_HEADER, HeaderValue::from(leader.term));
     }
-    Ok(response)
+    response
 }
 
 async fn run(runner: Runner, mut checkout: Checkout) -> (Answer, Checkout) {

@@ -11,8 +11,17 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Fewer answers decide nothing: the interval goes on.
 const ENOUGH: u32 = 5;
 
-/// Kept where a queue stands, in percent.
-const KEPT_PERCENT: usize = 85;
+/// Kept where a queue stands, in percent: by how much too long answers take, and the least also where requests were given up.
+const KEPT_PERCENT: std::ops::RangeInclusive<usize> = 50..=90;
+
+/// Kept of a process whose work runs late.
+const KEPT_WHEN_LATE_PERCENT: usize = 85;
+
+/// At first: what is behind may have to be found out from the first moment of a rush.
+const AT_FIRST: usize = 32;
+
+/// With the fewest at once, each interval moves what counts as quiet by this part of the way to what is measured: in some ten seconds.
+const RELEARN: u32 = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdaptiveSettings {
@@ -36,7 +45,7 @@ pub(crate) struct Adaptive {
 
 impl Adaptive {
     pub(crate) fn new(settings: AdaptiveSettings) -> Self {
-        let (limit, since, took) = (settings.most, Duration::ZERO, Duration::ZERO);
+        let (limit, since, took) = (settings.most.min(AT_FIRST), Duration::ZERO, Duration::ZERO);
         Self { settings, limit, quiet: None, since, answers: 0, took, late: 0, busiest: 0 }
     }
 
@@ -56,15 +65,25 @@ impl Adaptive {
     fn decide(&mut self) {
         let AdaptiveSettings { fewest, most, slack } = self.settings;
         let mean = self.took / self.answers;
-        // With the fewest at once there is no queue of ours: what that takes is what quiet times take now.
+        let known = self.quiet.map_or(mean, |quiet| quiet.min(mean));
+        // With the fewest at once there is no queue of ours: what that takes is what quiet times take by now.
         let settled = self.limit <= fewest && self.late == 0;
-        let quiet = if settled { mean } else { self.quiet.map_or(mean, |quiet| quiet.min(mean)) };
+        let quiet = if settled { known + (mean - known) / RELEARN } else { known };
         self.quiet = Some(quiet);
-        self.limit = if mean > quiet * 2 + slack || self.late * 10 > self.answers {
-            // From what was really under way: a limit that nobody reached is no measure.
-            (self.limit.min(self.busiest) * KEPT_PERCENT / 100).max(fewest)
-        } else {
+        // From what was really under way: a limit that nobody reached is no measure.
+        let kept = |percent: usize| (self.limit.min(self.busiest) * percent / 100).max(fewest);
+        let (least, most_kept) = (*KEPT_PERCENT.start(), *KEPT_PERCENT.end());
+        let bearable = quiet * 2 + slack;
+        self.limit = if self.late * 10 > self.answers {
+            kept(least)
+        } else if mean > bearable {
+            let percent = bearable.as_nanos() * 100 / mean.as_nanos().max(1);
+            kept(usize::try_from(percent).unwrap_or(most_kept).clamp(least, most_kept))
+        } else if self.busiest * 2 >= self.limit {
             (self.limit + self.limit.isqrt().max(1)).min(most)
+        } else {
+            // Room that nobody needs now would be filled by the first rush, and its queue be waited for by all in it.
+            self.limit
         };
     }
 }
@@ -94,7 +113,7 @@ impl Standing {
         if now.saturating_sub(self.since) >= INTERVAL {
             let AdaptiveSettings { fewest, most, slack } = self.settings;
             self.limit = if self.least.take().is_some_and(|least| least > slack) {
-                (self.limit.min(self.busiest) * KEPT_PERCENT / 100).max(fewest)
+                (self.limit.min(self.busiest) * KEPT_WHEN_LATE_PERCENT / 100).max(fewest)
             } else {
                 // A twentieth at a time: from a hundred to twenty thousand in eleven seconds.
                 (self.limit + (self.limit / 20).max(1)).min(most)
@@ -113,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    const SETTINGS: AdaptiveSettings = AdaptiveSettings { fewest: 8, most: 10_000, slack: Duration::from_millis(20) };
+    const SETTINGS: AdaptiveSettings = AdaptiveSettings { fewest: 4, most: 10_000, slack: Duration::from_millis(20) };
 
     /// A service that works off `per_ms` requests a millisecond, each of which takes `base_ms` where none waits.
     struct Service {
@@ -123,18 +142,23 @@ mod tests {
         done_at: VecDeque<(u64, u64)>,
     }
 
+    /// Whoever waits for longer is gone, and counts as late.
+    const PATIENCE_MS: u64 = 2_000;
+
     impl Service {
         fn under_way(&self) -> usize {
             self.waiting.len() + self.done_at.len()
         }
 
-        /// What is answered at `now`: how long each took.
+        /// What is answered at `now`, or given up: how long each took.
         fn step(&mut self, now: u64) -> Vec<u64> {
+            let gone = self.waiting.iter().take_while(|came| now - **came >= PATIENCE_MS).count();
+            let mut took = vec![PATIENCE_MS; gone];
+            self.waiting.drain(..gone);
             for _ in 0..self.per_ms {
                 let Some(came) = self.waiting.pop_front() else { break };
                 self.done_at.push_back((now + self.base_ms, came));
             }
-            let mut took = Vec::new();
             while let Some((at, came)) = self.done_at.front().copied().filter(|(at, _)| *at <= now) {
                 self.done_at.pop_front();
                 took.push(at - came);
@@ -157,7 +181,7 @@ mod tests {
             }
             let under_way = service.under_way();
             for took in service.step(now) {
-                limit = adaptive.take(Duration::from_millis(now), Duration::from_millis(took), true, under_way);
+                limit = adaptive.take(Duration::from_millis(now), Duration::from_millis(took), took < PATIENCE_MS, under_way);
                 if now >= 10_000 {
                     all.push(took);
                 }
@@ -206,7 +230,7 @@ mod tests {
         };
         assert_eq!(run(0, |at| if at % 5 == 0 { 0 } else { 300 }), Some(10_000));
         let low = run(100, |_| 60).unwrap_or_default();
-        assert!((8..400).contains(&low), "{low}");
+        assert!((4..400).contains(&low), "{low}");
         assert!(run(200, |_| 0).unwrap_or_default() > low);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, header};
-use storefront_service::ProblemResponse;
+use storefront_service::{DEADLINE_HEADER, ProblemResponse};
 use storefront_types::{Problem, ProblemType, Region};
 
 use super::{
@@ -41,6 +41,8 @@ pub(crate) struct Gate {
     pub(crate) began: Instant,
     places: Arc<Places>,
     settings: AdaptiveSettings,
+    /// What each runtime that is measured carries; the least counts.
+    carried: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Gate {
@@ -53,7 +55,12 @@ impl Gate {
             began: Instant::now(),
             places: Arc::new(Places::new(args.max_requests)),
             settings,
+            carried: Arc::default(),
         }
+    }
+
+    fn carried(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn verdict(&self, request: &Request, class: Class) -> Verdict {
@@ -92,7 +99,9 @@ impl Gate {
 }
 
 /// Lets a request in or refuses it, and says on every answer which edge gave it.
-pub(crate) async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    // Deadlines begin here: one of a stranger's would end the request that others wait for with it, and count as a failure.
+    request.headers_mut().remove(DEADLINE_HEADER);
     let class = Class::of(request.uri().path());
     let mut response = admitted(&gate, class, request, next).await;
     let headers = response.headers_mut();
@@ -120,17 +129,28 @@ async fn admitted(gate: &Gate, class: Class, request: Request, next: Next) -> Re
     }
 }
 
-/// Looks for ever how late this runtime's work runs, and has fewer requests at once while it is late all the time.
+/// Looks for ever how late the work of the runtime it is spawned on runs, and has fewer requests at once while it is late all the time.
+/// To be spawned once on each runtime that serves.
 ///
 /// A timer's lateness is the wait of everything that is ready to run, whatever it waits for: a processor, or its turn on it.
 pub(crate) async fn measure(gate: Gate) {
     let mut standing = Standing::new(gate.settings);
+    let nth = {
+        let mut carried = gate.carried();
+        carried.push(gate.settings.most);
+        carried.len() - 1
+    };
     loop {
         let asleep = Instant::now();
         tokio::time::sleep(LOOK).await;
         let late = asleep.elapsed().saturating_sub(LOOK);
         let under_way = gate.places.under_way();
-        let limit = standing.take(gate.began.elapsed(), late, under_way.iter().sum());
+        let own = standing.take(gate.began.elapsed(), late, under_way.iter().sum());
+        let limit = {
+            let mut carried = gate.carried();
+            carried[nth] = own;
+            carried.iter().copied().min().unwrap_or(own)
+        };
         if limit != gate.places.limit() {
             gate.places.set_limit(limit);
             metrics::gauge!("edge_places").set(limit as f64);

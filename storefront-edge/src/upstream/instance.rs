@@ -75,8 +75,10 @@ impl Instance {
         !self.lock().breaker.would_admit(self.now())
     }
 
+    /// When a read may be sent a second time: not where there is much to do already, because the second one would make it more.
     pub(super) fn hedge_after(&self, limit: Duration) -> Option<Duration> {
-        self.lock().latencies.hedge_after(limit)
+        let busy: usize = self.places.under_way().iter().sum();
+        if busy * 2 > self.places.limit() { None } else { self.lock().latencies.hedge_after(limit) }
     }
 
     /// Asks for leave to send a request.

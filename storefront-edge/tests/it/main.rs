@@ -8,5 +8,6 @@ mod door;
 mod leader;
 mod limits;
 mod openapi;
+mod overload;
 mod scripted;
 mod upstreams;

@@ -116,10 +116,11 @@ async fn what_cannot_be_reached_is_asked_elsewhere_and_the_deadline_goes_along()
     let orders = format!("eu={nobody},us={}", us.address);
     let catalog = catalog(nothing).await;
     let edge = Edge::start(&catalog, &[], &[], &["--orders", &orders]).await;
-    let added = edge.http.post(format!("{}/v1/cart/add", edge.base)).header("x-deadline-ms", "1500").body("{}").send().await;
+    // A shopper has no say in it.
+    let added = edge.http.post(format!("{}/v1/cart/add", edge.base)).header("x-deadline-ms", "0").body("{}").send().await;
     assert_eq!(added.unwrap().text().await.unwrap(), "us");
     let left: u64 = us.asked("/v1/cart/add")[0].header("x-deadline-ms").parse().unwrap();
-    assert!((1..=1_500).contains(&left), "{left}");
+    assert!((1_000..=4_000).contains(&left), "a stranger set it: {left}");
     assert_eq!(edge.get(CART).await.2, "us");
     let left: u64 = us.asked(CART).last().unwrap().header("x-deadline-ms").parse().unwrap();
     assert!((1..=4_000).contains(&left), "{left}");
