@@ -195,7 +195,8 @@ impl Nodes<'_> {
         let orders: Vec<u16> = self.orders.iter().map(|(http, _)| *http).collect();
         service.arguments.extend(texts(["--catalog", &at(self.catalog.0), "--orders", &self.list(&orders, true)]));
         service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), true)]));
-        let (redis, election) = (format!("redis://{}", at(self.redis[nth].1)), 2 * self.spec.inventory.election_ms);
+        // A node waits up to twice election_ms, and twice that where fourteen processes share a machine.
+        let (redis, election) = (format!("redis://{}", at(self.redis[nth].1)), 4 * self.spec.inventory.election_ms);
         service.arguments.extend(texts(["--redis", &redis, "--election-timeout-ms", &election.to_string()]));
         for limit in ["--limit-browse", "--limit-personal", "--limit-checkout"] {
             service.arguments.extend(texts([limit, LOCAL_LIMIT]));

@@ -15,7 +15,7 @@ use axum::{
 use catalog_api::paths as catalog_paths;
 use http_cache_policy::Profile;
 use orders_api::paths;
-use storefront_service::{Listeners, Readiness, beside_admin, with_request_context};
+use storefront_service::{Listeners, Readiness, beside_admin, install_metrics, with_request_context};
 use tokio_util::sync::CancellationToken;
 
 use crate::{

@@ -40,11 +40,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const MAX_IDLE: usize = 256;
 const IDLE: Duration = Duration::from_secs(60);
 
-/// What is sent a second time, as a retry or a hedge: a fifth of what was sent in the last ten seconds, and one a second besides,
+/// What is sent a second time, as a retry or a hedge: a fifth of what was sent in the last ten seconds, and two a second besides,
 /// so that a quiet edge may retry at all.
 const EXTRA_SHARE: f32 = 0.2;
 const EXTRA_WINDOW: Duration = Duration::from_secs(10);
-const EXTRA_PER_SECOND: u32 = 1;
+const EXTRA_PER_SECOND: u32 = 2;
 
 /// Requests under way to one instance: at most, and at least however slow it is.
 const MOST_AT_ONCE: usize = 2_048;

@@ -17,8 +17,8 @@ const KEPT_PERCENT: std::ops::RangeInclusive<usize> = 50..=90;
 /// Kept of a process whose work runs late.
 const KEPT_WHEN_LATE_PERCENT: usize = 85;
 
-/// At first: what is behind may have to be found out from the first moment of a rush.
-const AT_FIRST: usize = 32;
+/// At first: a rush that begins with the process must fit, and must not be a queue that is waited for by all in it.
+const AT_FIRST: usize = 128;
 
 /// With the fewest at once, each interval moves what counts as quiet by this part of the way to what is measured: in some ten seconds.
 const RELEARN: u32 = 64;
@@ -47,6 +47,10 @@ impl Adaptive {
     pub(crate) fn new(settings: AdaptiveSettings) -> Self {
         let (limit, since, took) = (settings.most.min(AT_FIRST), Duration::ZERO, Duration::ZERO);
         Self { settings, limit, quiet: None, since, answers: 0, took, late: 0, busiest: 0 }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
     }
 
     /// Takes an answer, or that none came in time, while so many were under way. Returns the limit from now on.

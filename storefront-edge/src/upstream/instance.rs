@@ -29,6 +29,8 @@ pub(super) struct Instance {
     began: Instant,
     known: Mutex<Known>,
     places: Places,
+    /// Checkouts wait for elections, so many are under way at times: how long they take says nothing of how much is carried.
+    checkouts: Places,
     /// The group of those that can stand in for it, and its number there.
     group: Option<(Arc<Mutex<Group>>, usize)>,
 }
@@ -49,8 +51,12 @@ impl Instance {
             latencies: Latencies::default(),
             adaptive: Adaptive::new(protection.places),
         };
-        let places = Places::new(protection.places.most);
-        Self { address: address.to_owned(), began: Instant::now(), known: Mutex::new(known), places, group }
+        let places = Places::new(known.adaptive.limit());
+        let checkouts = Places::new(protection.places.most);
+        let (address, began, known) = (address.to_owned(), Instant::now(), Mutex::new(known));
+        let instance = Self { address, began, known, places, checkouts, group };
+        instance.show(State::Closed);
+        instance
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -83,7 +89,8 @@ impl Instance {
 
     /// Asks for leave to send a request.
     pub(super) fn enter(&self, class: Class, limited: bool) -> Result<Entered<'_>, Refused> {
-        let place = match self.places.enter(class) {
+        let places = if class == Class::Checkout { &self.checkouts } else { &self.places };
+        let place = match places.enter(class) {
             None if limited => {
                 metrics::counter!("edge_upstream_shed_total", "upstream" => self.address.clone(), "class" => class.name())
                     .increment(1);
@@ -177,7 +184,6 @@ impl Entered<'_> {
             .increment(1);
     }
 
-    /// Checkouts wait for elections: how long they take says nothing of how much an instance carries.
     fn took(&self, in_time: bool) {
         if self.class == Class::Checkout {
             return;

@@ -10,4 +10,5 @@ mod limits;
 mod openapi;
 mod overload;
 mod scripted;
+mod tidy;
 mod upstreams;
