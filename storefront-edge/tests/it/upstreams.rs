@@ -103,7 +103,8 @@ async fn a_read_that_takes_too_long_is_asked_of_another_as_well_and_a_change_is_
     assert!(edge.metric("edge_hedges_total", "second").await >= 1.0);
     assert_eq!(edge.metric("edge_upstream_requests_total", &format!("{}\",outcome=\"no_answer", eu.address)).await, 0.0);
     let change = edge.http.post(format!("{}/v1/cart/add", edge.base)).body("{}").send().await.unwrap();
-    assert_eq!((change.status().as_u16(), us.times("/v1/cart/add")), (504, 0), "a change was sent twice");
+    let sent = eu.times("/v1/cart/add") + us.times("/v1/cart/add");
+    assert_eq!((change.status().as_u16(), sent), (504, 1), "a change was sent twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]
