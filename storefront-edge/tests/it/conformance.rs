@@ -22,6 +22,17 @@ macro_rules! cases {
     };
 }
 
+/// Tests that are more than steps, and the list of their names.
+macro_rules! checks {
+    ($($name:ident: $test:block;)*) => {
+        pub(super) const NAMES: &[&str] = &[$(stringify!($name)),*];
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() $test
+        )*
+    };
+}
+
 /// The files of tests, and all names in them.
 macro_rules! files {
     ($($file:ident),* $(,)?) => {
@@ -33,19 +44,26 @@ macro_rules! files {
 files![
     age,
     authorization,
+    cache_status,
     conditional,
     directives,
     expires,
+    forwarding,
+    framing,
     heuristics,
+    interim,
     invalidation,
     keys,
     methods,
+    partial,
     precedence,
+    ranges,
     request_directives,
     stale,
     status_codes,
     storing,
     targeted,
+    together,
     updating,
     validation,
     vary,

@@ -48,6 +48,7 @@ pub(crate) struct Step {
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) content: Option<Vec<u8>>,
     pub(crate) pause: Duration,
+    pub(crate) hostless: bool,
     pub(crate) without_origin: bool,
     pub(crate) patient: bool,
     pub(crate) answers: Vec<Answer>,
@@ -66,6 +67,7 @@ pub(crate) fn request(method: &str) -> Step {
         fields: Vec::new(),
         content: None,
         pause: Duration::ZERO,
+        hostless: false,
         without_origin: false,
         patient: false,
         answers: Vec::new(),
@@ -103,6 +105,11 @@ impl Step {
     /// Where real time is the point.
     pub(crate) fn after(self, pause: Duration) -> Self {
         Self { pause, ..self }
+    }
+
+    /// Without `Host`.
+    pub(crate) fn hostless(self) -> Self {
+        Self { hostless: true, ..self }
     }
 
     /// Asked again until it comes out right: the step before set something going.
