@@ -8,6 +8,7 @@ mod complete;
 mod exchange;
 mod fill;
 mod forward;
+mod hops;
 mod lookup;
 mod origin;
 mod payload;

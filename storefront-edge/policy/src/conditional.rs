@@ -20,9 +20,13 @@ pub fn may_answer_conditions(request: &HeaderMap) -> bool {
 /// Whether the client has this answer already (section 4.3.2). `received_ms` stands in for dates that the answer lacks.
 pub fn not_modified(request: &HeaderMap, answer: &HeaderMap, received_ms: u64) -> bool {
     if request.contains_key(header::IF_NONE_MATCH) {
-        let etag = text(answer, &header::ETAG);
-        let mut known = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok()).flat_map(list::split);
-        return known.any(|tag| tag == "*" || etag.is_some_and(|etag| opaque(tag) == opaque(etag)));
+        let etag = answer.get(header::ETAG).map(list::text);
+        let known = |tag: &str| tag == "*" || etag.as_deref().is_some_and(|etag| opaque(tag) == opaque(etag));
+        return request.get_all(header::IF_NONE_MATCH).iter().any(|line| list::split(&list::text(line)).any(known));
+    }
+    // Two dates are no date (section 13.1.3).
+    if request.get_all(header::IF_MODIFIED_SINCE).iter().nth(1).is_some() {
+        return false;
     }
     let now_s = received_ms / 1_000;
     let date = |headers: &HeaderMap, name| text(headers, name).and_then(|text| parse_http_date(text, now_s));

@@ -43,15 +43,17 @@ fn rfc850(rest: &str, now_s: u64) -> Option<u64> {
 
 /// `Nov  6 08:49:37 1994`
 fn asctime(rest: &str) -> Option<u64> {
-    let [month, day, clock, year] = words(rest)?;
-    let day = digits(day, day.len().min(2))?;
+    // A day below 10 has a space before it.
+    let padded = rest.get(3..5) == Some("  ");
+    let spaced = rest.replacen("  ", " ", usize::from(padded));
+    let [month, day, clock, year] = words(&spaced)?;
+    let day = digits(day, if padded { 1 } else { 2 })?;
     seconds(digits(year, 4)?, month_of(month)?, day, clock)
 }
 
-/// Exactly `N` words.
+/// Exactly `N` words with one space between them.
 fn words<const N: usize>(text: &str) -> Option<[&str; N]> {
-    let found: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
-    found.try_into().ok()
+    text.split(' ').collect::<Vec<_>>().try_into().ok()
 }
 
 fn digits(text: &str, count: usize) -> Option<u64> {
@@ -131,6 +133,9 @@ mod tests {
             "Sun, 06 Nov 1994 8:49:37 GMT",
             "06 Nov 1994 08:49:37 GMT",
             "Sun, 06 Nov 94 08:49:37 GMT",
+            "Sun,  06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994  08:49:37 GMT",
+            "Sun Nov 6 08:49:37 1994",
             "Sun, 06 Nov 1994 08:49:37 +0100",
         ] {
             assert_eq!(read(bad), None, "{bad:?}");

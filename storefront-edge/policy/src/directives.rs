@@ -62,10 +62,10 @@ impl Directives {
         Some(member.argument.as_ref().and_then(|argument| delta_seconds(&argument.0)).unwrap_or(0))
     }
 
-    /// The first such directive: `Some(None)` when it has no argument, or one that is no number.
+    /// The first such directive: `Some(None)` when it has no argument. One that is no number counts as 0.
     pub(crate) fn optional_seconds(&self, name: &str) -> Option<Option<u64>> {
         let member = self.members.iter().find(|member| member.name == name)?;
-        Some(member.argument.as_ref().and_then(|argument| delta_seconds(&argument.0)))
+        Some(member.argument.as_ref().map(|argument| delta_seconds(&argument.0).unwrap_or(0)))
     }
 }
 

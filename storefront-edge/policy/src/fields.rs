@@ -21,9 +21,10 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 /// The fields that travel on: not those of the connection, nor those that `Connection` names.
 pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let mut kept = headers.clone();
-    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    for name in lines.flat_map(list::split).filter_map(|name| name.parse::<HeaderName>().ok()) {
-        kept.remove(name);
+    for line in headers.get_all(header::CONNECTION) {
+        for name in list::split(&list::text(line)).filter_map(|name| name.parse::<HeaderName>().ok()) {
+            kept.remove(name);
+        }
     }
     for name in HOP_BY_HOP {
         kept.remove(name);

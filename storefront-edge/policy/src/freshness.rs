@@ -50,13 +50,15 @@ impl Lifetime {
         let fresh_s = explicit.or_else(guess)?;
         let forbidden = said.has("must-revalidate") || said.has("proxy-revalidate");
         let always_validate = said.has_unqualified("no-cache");
-        let allowed = |name| if forbidden || always_validate { 0 } else { said.seconds(name).unwrap_or(0) };
+        let allowed = |name| if forbidden || always_validate { Some(0) } else { said.seconds(name) };
+        let strict = forbidden || always_validate || said.has("s-maxage");
+        let unsaid_s = if profile.covers_errors && !strict { FOREVER_S } else { 0 };
         Some(Self {
             fresh_s,
-            while_revalidate_s: allowed("stale-while-revalidate"),
-            if_error_s: allowed("stale-if-error"),
+            while_revalidate_s: allowed("stale-while-revalidate").unwrap_or(0),
+            if_error_s: allowed("stale-if-error").unwrap_or(unsaid_s),
             // `s-maxage` means `proxy-revalidate` too (section 5.2.2.10); a window that is given beside it is meant all the same.
-            strict: forbidden || always_validate || said.has("s-maxage"),
+            strict,
             always_validate,
             initial_age_ms: initial_age_ms(headers, times),
             answered_ms: times.answered_ms,

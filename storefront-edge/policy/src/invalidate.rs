@@ -24,9 +24,8 @@ pub(crate) fn same_target(authority: &str, target: &str, location: &str) -> bool
 fn on_same_origin(authority: &str, target: &str, location: &str) -> Option<String> {
     let base = Url::parse(&format!("http://{authority}{target}")).ok()?;
     let found = base.join(location).ok()?;
-    let port = |url: &Url| url.port_or_known_default();
-    let same = found.host_str() == base.host_str() && (port(&found) == port(&base) || found.scheme() == "https");
-    same.then(|| found.query().map_or_else(|| found.path().to_owned(), |query| format!("{}?{query}", found.path())))
+    (found.origin() == base.origin())
+        .then(|| found.query().map_or_else(|| found.path().to_owned(), |query| format!("{}?{query}", found.path())))
 }
 
 #[cfg(test)]
@@ -55,5 +54,6 @@ mod tests {
         assert_eq!(after("POST", 201, Some("http://SHOP:8080/x")), ["/a/b?c", "/x"]);
         assert_eq!(after("POST", 201, Some("http://other:8080/x")), ["/a/b?c"]);
         assert_eq!(after("POST", 201, Some("http://shop:9/x")), ["/a/b?c"]);
+        assert_eq!(after("POST", 201, Some("https://shop:8080/x")), ["/a/b?c"]);
     }
 }

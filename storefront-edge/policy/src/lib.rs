@@ -41,11 +41,15 @@ pub struct Profile {
     /// `no-cache`, `max-age`, ... of requests count (RFC 9111 section 5.2.1). A shop does not let its visitors send all traffic to the
     /// origin.
     pub heeds_requests: bool,
+    /// An answer that says nothing of `stale-if-error`, and does not forbid it, stands in for errors for as long as it is there: a server
+    /// error is as good as no answer (RFC 9111 section 4.3.3).
+    pub covers_errors: bool,
 }
 
 impl Profile {
     /// A cache by the letter, for any origin.
-    pub const RFC: Self = Self { stores_set_cookie: true, heuristics: true, heeds_requests: true };
+    pub const RFC: Self = Self { stores_set_cookie: true, heuristics: true, heeds_requests: true, covers_errors: true };
     /// In front of the shop's catalog.
-    pub const STOREFRONT: Self = Self { stores_set_cookie: false, heuristics: false, heeds_requests: false };
+    pub const STOREFRONT: Self =
+        Self { stores_set_cookie: false, heuristics: false, heeds_requests: false, covers_errors: false };
 }

@@ -1,6 +1,8 @@
 //! Lists in header fields (RFC 9110 section 5.6.1): members between commas, over any number of lines.
 
-use http::{HeaderMap, HeaderName};
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// One member: its name in lower case, and its argument without quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,11 +15,15 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument(pub String);
 
-/// All members of all lines of a field, empty ones left out. Bytes that are no visible ASCII make their line unreadable; it is
-/// skipped.
+/// All members of all lines of a field, empty ones left out.
 pub fn members(headers: &HeaderMap, name: &HeaderName) -> Vec<Member> {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(split).map(member).collect()
+    headers.get_all(name).iter().flat_map(|line| split(&text(line)).map(member).collect::<Vec<_>>()).collect()
+}
+
+/// A line as text. Each byte above ASCII becomes the character of that number, so that nothing beside it is overlooked and no two lines
+/// become the same.
+pub(crate) fn text(line: &HeaderValue) -> Cow<'_, str> {
+    line.to_str().map_or_else(|_| line.as_bytes().iter().map(|byte| char::from(*byte)).collect(), Cow::Borrowed)
 }
 
 /// Texts of the members of one line. A comma inside a quoted string does not separate; a quote that never ends is no quote, so that

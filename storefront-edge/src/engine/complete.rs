@@ -50,7 +50,8 @@ impl Engine {
         let mut whole = BytesMut::from(&stored.body[..]);
         while let Some(piece) = self.next_piece(&mut arrived.body).await {
             match piece.map(Frame::into_data) {
-                Ok(Ok(data)) => whole.extend_from_slice(&data),
+                Ok(Ok(data)) if (whole.len() + data.len()) as u64 <= rest.complete => whole.extend_from_slice(&data),
+                Ok(Ok(_)) => return None,
                 Ok(Err(_)) => {}
                 Err(_) => return None,
             }

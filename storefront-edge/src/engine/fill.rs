@@ -183,15 +183,21 @@ impl Engine {
     fn kept(
         self: &Arc<Self>,
         question: &Question,
-        head: (StatusCode, HeaderMap),
+        mut head: (StatusCode, HeaderMap),
         body: Bytes,
         lifetime: Lifetime,
         (ticket, part): (u64, Option<Part>),
     ) -> Arc<Stored> {
+        // A part that is everything is the whole answer.
+        let part = part.filter(|part| !part.is_everything());
+        if part.is_none() && head.0 == StatusCode::PARTIAL_CONTENT {
+            head.0 = StatusCode::OK;
+            head.1.remove(header::CONTENT_RANGE);
+        }
         let authority = authority(&question.uri, &question.headers);
         let key = self.key(&authority, &question.uri);
         let mut stored = self.make(&question.headers, head, body, lifetime, (ticket, key));
-        stored.part = part.filter(|part| !part.is_everything());
+        stored.part = part;
         let stored = Arc::new(stored);
         self.shelf.put(key, stored.clone());
         self.code_behind(key, &stored);

@@ -17,6 +17,7 @@ use super::{
     count,
     exchange::{authority, target},
     fill::Fill,
+    hops::Hops,
     serve::{CACHE_STATUS, Validated},
 };
 use crate::{
@@ -61,6 +62,9 @@ impl Engine {
         let question = Question { method: parts.method, uri: parts.uri, headers: parts.headers };
         loop {
             let mut headers = self.outgoing(&question.headers, from);
+            // The content of a GET has no meaning (RFC 9110 section 9.3.1), and an answer chosen by it must not reach others: it stays here,
+            // and its length with it.
+            headers.remove(header::CONTENT_LENGTH);
             if self.setup.whole_fills {
                 self.plain(&mut headers);
             }
@@ -123,6 +127,10 @@ impl Engine {
         let (ticket, asked_ms) = (self.purges.ticket(), self.clock.now_ms());
         let (parts, body) = self.origin.send(request, self.setup.patience).await?.into_parts();
         let mut parts = parts;
+        if parts.headers.contains_key(header::TRANSFER_ENCODING) {
+            // Beside it a length means nothing, and must not travel on (RFC 9112 section 6.3).
+            parts.headers.remove(header::CONTENT_LENGTH);
+        }
         parts.headers = end_to_end(&parts.headers);
         Ok(Arrived { parts, body, times: Times { asked_ms, answered_ms: self.clock.now_ms() }, ticket })
     }
@@ -279,8 +287,8 @@ impl Engine {
         detail: &'static str,
         forwarded_status: Option<u16>,
     ) -> Option<Response<Payload>> {
+        // The request went forward: that excludes `hit` (RFC 9211 section 2.1).
         let status = CacheStatus {
-            hit: true,
             forwarded: Some(plan.why),
             forwarded_status,
             detail: Some(detail),
@@ -311,10 +319,18 @@ impl Engine {
         let Exchange { request, from, interim } = exchange;
         let (parts, body) = request.into_parts();
         let question = Question { method: parts.method, uri: parts.uri, headers: parts.headers };
-        if matches!(question.method, Method::CONNECT | Method::TRACE) {
+        // TRACE would show clients what stands between them and the origin: only where every method is the origin's business.
+        if question.method == Method::CONNECT || (question.method == Method::TRACE && self.setup.whole_fills) {
             return failure(StatusCode::NOT_IMPLEMENTED, why);
         }
-        let headers = self.outgoing(&question.headers, from);
+        let hops = Hops::of(&question.method, &question.headers);
+        if hops == Hops::Last {
+            // This is the end of the way: what it can tell of itself is that it has no TRACE, and that it is there.
+            let status = if question.method == Method::TRACE { StatusCode::NOT_IMPLEMENTED } else { StatusCode::NO_CONTENT };
+            return failure(status, why);
+        }
+        let mut headers = self.outgoing(&question.headers, from);
+        hops.tell(&mut headers);
         let arrived = match self.ask(question.method.clone(), &question.uri, headers, body, interim.as_ref()).await {
             Ok(arrived) => arrived,
             Err(error) => {

@@ -9,6 +9,8 @@ mod leader;
 mod limits;
 mod openapi;
 mod overload;
+mod personal;
 mod scripted;
+mod smuggling;
 mod tidy;
 mod upstreams;

@@ -67,5 +67,8 @@ cases! {
     invalid_before_valid: not_reused(ok("max-age=abc, max-age=3600"));
     restrictive_first: not_reused(ok("no-store, max-age=3600, public"));
     restrictive_last: not_reused(ok("public, max-age=3600, no-store"));
+    no_store_beside_bytes_above_ascii: not_reused(ok("no-store, foo=\"caf\u{e9}\", max-age=3600"));
+    lifetime_beside_bytes_above_ascii: reused(ok("foo=\"caf\u{e9}\", max-age=3600"));
+    no_store_behind_open_quotes: not_reused(ok("max-age=3600, foo=\"bar, no-store"));
     no_store_with_an_argument: not_reused(ok("no-store=foo, max-age=3600"));
 }

@@ -55,5 +55,14 @@ cases! {
         get().asks(ok("max-age=3600").with("Content-Length", "3").chunked(&[]).body("12345")).body("12345"),
         get().cached().body("12345"),
     ];
+    content_of_get: vec![
+        get().content("GET /other HTTP/1.1").asks(plain().body("one")),
+        get().at("/second").asks(plain().body("two")).check(|seen| assert_eq!(seen.received[0].head.target(), "/second")),
+    ];
+    content_of_a_cached_get: vec![
+        get().asks(ok("max-age=3600")),
+        get().content("GET /other HTTP/1.1").either(plain()),
+        get().either(plain()).body("answer 1"),
+    ];
     length_of_head: vec![super::step::head().asks(ok("max-age=3600").with("Content-Length", "5")), get().asks(ok("max-age=3600").body("12345"))];
 }
