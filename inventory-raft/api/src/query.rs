@@ -84,7 +84,13 @@ pub enum StockChange {
         as_of: OffsetDateTime,
     },
     /// Nothing changed for a while; the stream is alive and the token still good.
-    Heartbeat { token: String },
+    Heartbeat {
+        token: String,
+        /// All changes up to then were told. It stands still at a node that does not hear its leader.
+        #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = Option<String>, format = DateTime)]
+        as_of: Option<OffsetDateTime>,
+    },
     /// The token asked for is older than the oldest kept. Read `GET /v1/stock` and start from its token.
     Compacted { oldest: String },
 }

@@ -102,7 +102,7 @@ pub(crate) async fn watch(cluster: &Cluster, output: Output, after: Option<Strin
                     anyhow::bail!("what followed that token is forgotten; read the stock anew and watch after {oldest}")
                 }
                 StockChange::Compacted { .. } => break,
-                StockChange::Heartbeat { token: now } => {
+                StockChange::Heartbeat { token: now, .. } => {
                     (token, broken) = (Some(now.clone()), 0);
                     continue;
                 }

@@ -27,8 +27,8 @@ use crate::{
     watch::Position,
 };
 
-/// A sign of life when nothing changes.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// A sign of life when there is nothing to tell. Readers show stock that is at most a second old: half of it may pass here.
+const HEARTBEAT: Duration = Duration::from_millis(500);
 
 /// Between two looks at what changed: merges the changes of a busy SKU and bounds the work for a reader to 100 looks a second.
 const MERGE: Duration = Duration::from_millis(10);
@@ -78,10 +78,20 @@ async fn follow(
     stop: CancellationToken,
 ) {
     let mut applied = consensus.shared.feed.subscribe();
+    let mut said = Instant::now();
     loop {
-        let (lines, next) = look(&consensus.shared, position);
+        // Entries that touch no stock must not keep the sign of life away, so it does not wait for a pause between them.
+        let is_due = said.elapsed() >= HEARTBEAT;
+        // Taken before the look, which therefore tells all up to then.
+        let as_of = is_due.then(|| clock::date(consensus.as_of(clock::now())));
+        let (mut lines, next) = look(&consensus.shared, position);
         let ended = matches!(lines.last(), Some(StockChange::Compacted { .. }));
+        if is_due && lines.is_empty() {
+            let as_of = as_of.filter(|_| matches!(next, Position::At(_)));
+            lines.push(StockChange::Heartbeat { token: next.to_string(), as_of });
+        }
         if !lines.is_empty() {
+            said = Instant::now();
             let sent = timeout(SLOW_READER, reader.send(Ok(chunk(&lines, events)))).await;
             if ended || !matches!(sent, Ok(Ok(()))) {
                 return;
@@ -92,19 +102,13 @@ async fn follow(
         if has_more {
             continue;
         }
-        let deadline = Instant::now() + HEARTBEAT;
         tokio::select! {
             () = stop.cancelled() => return,
             () = reader.closed() => return,
-            changed = timeout_at(deadline, applied.changed()) => match changed {
+            changed = timeout_at(said + HEARTBEAT, applied.changed()) => match changed {
                 Ok(Ok(())) => tokio::time::sleep(MERGE).await,
                 Ok(Err(_)) => return,
-                Err(_) => {
-                    let alive = StockChange::Heartbeat { token: position.to_string() };
-                    if !matches!(timeout(SLOW_READER, reader.send(Ok(chunk(&[alive], events)))).await, Ok(Ok(()))) {
-                        return;
-                    }
-                }
+                Err(_) => {}
             },
         }
     }

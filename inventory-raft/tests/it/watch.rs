@@ -56,7 +56,7 @@ async fn read(nodes: Vec<String>, kind: Kind, mut at: usize, mut token: String, 
         let mut read = 0;
         while let Some(Ok(line)) = lines.next().await {
             match serde_json::from_str(&line).unwrap() {
-                StockChange::Heartbeat { token: now } => token = now,
+                StockChange::Heartbeat { token: now, .. } => token = now,
                 // A node that was just restarted remembers nothing from before; the others do.
                 StockChange::Compacted { .. } => break,
                 StockChange::Stock { token: now, sku, version, on_hand, .. } => {
