@@ -46,6 +46,9 @@ pub struct Config {
     /// Connections at once; more wait in the kernel's queue
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 250_000)]
     pub max_connections: usize,
+    /// Open product pages that are told of changes of stock; more are told to come back
+    #[arg(long, env = "MAX_STOCK_STREAMS", default_value_t = 20_000)]
+    pub max_stock_streams: usize,
     #[command(flatten)]
     pub protect: ProtectArgs,
 }

@@ -9,6 +9,7 @@ mod exchange;
 mod fill;
 mod forward;
 mod hops;
+mod kept;
 mod lookup;
 mod origin;
 mod payload;

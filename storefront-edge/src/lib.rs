@@ -8,6 +8,7 @@ mod door;
 mod engine;
 mod follow;
 mod leader;
+mod live;
 mod pages;
 mod protect;
 mod proxy;

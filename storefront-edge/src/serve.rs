@@ -3,7 +3,7 @@
 mod api_routes;
 mod front;
 
-pub(crate) use api_routes::take_body;
+pub(crate) use api_routes::{plain, take_body};
 use front::Front;
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use http_cache_policy::Profile;
 use orders_api::paths;
 use storefront_service::{Listeners, Readiness, beside_admin, install_metrics, with_request_context};
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
 
 use crate::{
     checkout::WaitingRoom,
@@ -25,12 +26,16 @@ use crate::{
     engine::{Engine, Origin, Setup},
     follow,
     leader::{self, LeaderView},
-    pages,
+    live::{self, Live},
+    pages::{self, KeptPages},
     protect::{self, Gate, guard},
     proxy,
     storefront::{CATALOG_TIMEOUT, Storefront},
     upstream::{Protection, Upstream},
 };
+
+/// Beside the cache, a quarter of its bytes is for pages as they are sent.
+const PAGES_SHARE: u64 = 4;
 
 /// Serves until `shutdown`.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -40,19 +45,26 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     let tls = config.inventory_tls.clone().open()?;
     let upstream = Upstream::new(Protection::default());
     upstream.group(&config.orders.iter().map(|instance| instance.address.clone()).collect::<Vec<_>>());
+    let live = Live::new(config.max_stock_streams, shutdown.clone());
+    let cache = Engine::new(catalog_cache(&config), Origin::new(upstream.clone(), config.catalog.clone()));
+    let pages_bytes = config.cache_bytes / PAGES_SHARE;
     let shop = Arc::new(Storefront {
         region: config.region.clone(),
-        upstream: upstream.clone(),
+        upstream,
         catalog: config.catalog.clone(),
         orders: config.orders.clone(),
         leader: Arc::new(LeaderView::new(config.inventory.clone())),
         waiting: WaitingRoom::new(config.protect.checkouts_waiting, config.protect.election_timeout()),
-        cache: Engine::new(catalog_cache(&config), Origin::new(upstream, config.catalog.clone())),
+        kept_pages: KeptPages::new(pages_bytes, cache.clone(), live.clone(), config.region.clone()),
+        cache,
+        live: live.clone(),
     });
     let readiness = Readiness::new(&["catalog"]);
     let gate = Gate::new(&config.region, &config.protect);
     let mut background = vec![
         tokio::spawn(follow::follow(shop.clone(), readiness.clone())),
+        tokio::spawn(live::follow(live.clone(), config.region.clone(), config.inventory.clone(), tls.clone())),
+        tokio::spawn(live.tell_streams()),
         tokio::spawn(leader::probe(shop.leader.clone(), tls)),
         tokio::spawn(shop.cache.clone().tell()),
         tokio::spawn(protect::measure(gate.clone())),
@@ -83,7 +95,6 @@ fn catalog_cache(config: &Config) -> Setup {
 fn router(shop: Arc<Storefront>, gate: Gate) -> Router {
     let api = Router::new()
         .route(catalog_paths::PRODUCTS, get(api_routes::catalog))
-        .route(catalog_paths::PRODUCT, get(api_routes::catalog))
         .route(catalog_paths::CATEGORIES, get(api_routes::catalog))
         .route(catalog_paths::IMAGE, get(api_routes::catalog))
         .route(paths::REGISTER, post(api_routes::orders))
@@ -103,7 +114,11 @@ fn router(shop: Arc<Storefront>, gate: Gate) -> Router {
 
 /// The OpenAPI 3.1 document of the public API: what the catalog and `orders` document, less what is internal.
 pub fn openapi() -> serde_json::Value {
-    let parts = [include_str!("../../catalog/openapi.json"), include_str!("../../orders/openapi.json")];
+    #[derive(OpenApi)]
+    #[openapi(paths(pages::stream))]
+    struct Own;
+    let own = Own::openapi().to_json().unwrap_or_default();
+    let parts = [include_str!("../../catalog/openapi.json"), include_str!("../../orders/openapi.json"), &own];
     let mut merged = serde_json::json!({
         "openapi": "3.1.0",
         "info": {"title": "Storefront", "description": "The public API, at any edge.", "version": env!("CARGO_PKG_VERSION")},

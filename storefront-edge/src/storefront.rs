@@ -15,6 +15,8 @@ use crate::{
     config::RegionAddress,
     engine::{Engine, Exchange, Payload},
     leader::LeaderView,
+    live::Live,
+    pages::KeptPages,
     upstream::{Answer, Upstream, UpstreamError},
 };
 
@@ -35,6 +37,8 @@ pub(crate) struct Storefront {
     pub(crate) leader: Arc<LeaderView>,
     pub(crate) waiting: WaitingRoom,
     pub(crate) cache: Arc<Engine>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) kept_pages: KeptPages,
 }
 
 impl Storefront {

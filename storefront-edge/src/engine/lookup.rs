@@ -73,7 +73,7 @@ impl Engine {
         }
     }
 
-    fn decide(&self, key: KeyRef<'_>, request: &HeaderMap) -> (Decision, Option<Arc<Stored>>) {
+    pub(super) fn decide(&self, key: KeyRef<'_>, request: &HeaderMap) -> (Decision, Option<Arc<Stored>>) {
         let profile = self.setup.profile;
         let stored = match self.shelf.get(key, request) {
             crate::cache::Found::Match(stored) => stored,

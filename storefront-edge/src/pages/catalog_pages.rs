@@ -1,71 +1,56 @@
-//! Pages for everybody.
+//! Pages for everybody: the same bytes whoever asks, whatever cookies come along.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
-    extract::{Path, Query, State},
-    response::Response,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
 };
-use http::{HeaderMap, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::de::DeserializeOwned;
-use storefront_service::Context;
+use http::{HeaderMap, StatusCode, header};
+use storefront_service::{Context, ProblemResponse};
 use storefront_types::{CallContext, Problem, ProblemType};
 
 use super::{
     html,
-    views::{ListPage, ProductView},
+    view::{Asked, View},
 };
-use crate::storefront::Storefront;
+use crate::{serve::plain, storefront::Storefront, upstream::Answer};
 
-fn encode(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
-}
-
-async fn fetch<T: DeserializeOwned>(shop: &Arc<Storefront>, context: &CallContext, path: &str) -> Result<T, Problem> {
-    let answer = shop.fetch(context, path, &HeaderMap::new()).await?;
-    match answer.status {
-        StatusCode::OK => serde_json::from_slice(&answer.body).map_err(|_| Problem::new(ProblemType::BadGateway)),
-        _ => Err(serde_json::from_slice(&answer.body).unwrap_or_else(|_| Problem::new(ProblemType::BadGateway))),
+/// A list, a product's page, or a product for programs.
+pub(crate) async fn page(State(shop): State<Arc<Storefront>>, Context(context): Context, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    if let Some(page) = shop.kept_pages.rendered(path, &parts.headers, Instant::now()) {
+        return page.give(&parts.method, &parts.headers).into_response();
     }
-}
-
-/// Search and browse.
-pub(super) async fn list(
-    State(shop): State<Arc<Storefront>>,
-    Context(context): Context,
-    Query(asked): Query<BTreeMap<String, String>>,
-) -> Response {
-    // Empty form fields say nothing; unknown ones are not passed on.
-    let known = ["q", "category", "min_price", "max_price", "sort", "cursor"];
-    let given: Vec<(&str, &str)> =
-        known.iter().filter_map(|name| Some((*name, asked.get(*name)?.trim()))).filter(|(_, value)| !value.is_empty()).collect();
-    let query = |pairs: &[(&str, &str)]| {
-        pairs.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
-    };
-    let path = format!("{}?{}", catalog_api::paths::PRODUCTS, query(&given));
-    match fetch::<catalog_api::ProductPage>(&shop, &context, &path).await {
-        Ok(page) => {
-            let next = page.next_cursor.as_deref().map(|cursor| {
-                let mut pairs: Vec<_> = given.iter().copied().filter(|(name, _)| *name != "cursor").collect();
-                pairs.push(("cursor", cursor));
-                query(&pairs)
-            });
-            let text = |name: &str| asked.get(name).cloned().unwrap_or_default();
-            html::public(StatusCode::OK, &ListPage { page, q: text("q"), category: text("category"), sort: text("sort"), next })
+    let Some(asked) = Asked::parse(path) else { return html::problem(&Problem::new(ProblemType::NotFound)) };
+    match fetch(&shop, &context, &asked, &parts.headers).await {
+        Ok(answer) if answer.status == StatusCode::OK => match shop.kept_pages.make(&asked, &answer, Instant::now()) {
+            Ok(made) => made.give(&parts.method, &parts.headers).into_response(),
+            Err(error) if asked.view == View::ProductJson => {
+                tracing::warn!(%error, path, "passed on as it came");
+                plain(answer)
+            }
+            Err(error) => html::failed(&error),
+        },
+        Ok(answer) if asked.view == View::ProductJson => plain(answer),
+        Ok(answer) => {
+            let problem = serde_json::from_slice(&answer.body);
+            html::problem(&problem.unwrap_or_else(|_| Problem::new(ProblemType::BadGateway)))
         }
+        Err(problem) if asked.view == View::ProductJson => ProblemResponse(problem).into_response(),
         Err(problem) => html::problem(&problem),
     }
 }
 
-/// One product.
-pub(super) async fn product(
-    State(shop): State<Arc<Storefront>>,
-    Context(context): Context,
-    Path(handle): Path<String>,
-) -> Response {
-    match fetch(&shop, &context, &format!("{}/{}", catalog_api::paths::PRODUCTS, encode(&handle))).await {
-        Ok(product) => html::public(StatusCode::OK, &ProductView { product }),
-        Err(problem) => html::problem(&problem),
+/// A program may say how fresh an answer it wants; people's browsers say that with every reload. What else a request says is for the answer
+/// that is made here.
+async fn fetch(shop: &Arc<Storefront>, context: &CallContext, asked: &Asked, request: &HeaderMap) -> Result<Answer, Problem> {
+    let mut headers = HeaderMap::new();
+    if asked.view == View::ProductJson {
+        for value in request.get_all(header::CACHE_CONTROL) {
+            headers.append(header::CACHE_CONTROL, value.clone());
+        }
     }
+    shop.fetch(context, &asked.source, &headers).await
 }

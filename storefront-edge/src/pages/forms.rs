@@ -9,7 +9,7 @@ use orders_api::{Address, CheckoutRequest};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use storefront_types::{CallContext, Problem, ProblemType};
 
-use super::html;
+use super::security;
 use crate::{serve::take_body, storefront::Storefront, upstream::Answer};
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -57,7 +57,7 @@ impl CheckoutForm {
 
 /// A form of this shop's own page, and the headers it came with.
 pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<(HeaderMap, T), Problem> {
-    html::same_site(request.headers())?;
+    security::same_site(&request)?;
     let (parts, body) = take_body(request).await.map_err(|_| Problem::new(ProblemType::BodyTooLarge))?;
     let form = serde_urlencoded::from_bytes(&body)
         .map_err(|error| Problem::new(ProblemType::InvalidRequest).detail(error.to_string()))?;

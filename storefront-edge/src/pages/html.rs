@@ -1,80 +1,93 @@
-//! Pages as answers: what they may load, and who may post to them.
+//! Pages for one shopper as answers, and the files that pages load.
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use storefront_types::{Problem, ProblemType};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use storefront_types::Problem;
 
-use super::views::ProblemPage;
+use super::{security, views::ProblemPage};
 
-/// The version in the path changes with the file, so browsers may keep it for ever.
-pub(super) const STYLE_PATH: &str = "/assets/shop-1.css";
+/// The number in a path changes with the file, so browsers may keep it for ever.
+pub(super) const STYLE_PATH: &str = "/assets/shop-2.css";
+pub(super) const SCRIPT_PATH: &str = "/assets/stock-1.js";
 
 const STYLE: &str = include_str!("../../assets/shop.css");
+const SCRIPT: &str = include_str!("../../assets/stock.js");
 
-/// No script at all; pictures may come from merchants' own servers.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' https: data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+fn asset(media_type: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, text).into_response()
+}
 
 pub(super) async fn style() -> Response {
-    let headers =
-        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
-    (headers, STYLE).into_response()
+    asset("text/css; charset=utf-8", STYLE)
 }
 
-fn guarded(mut response: Response, cache: &'static str) -> Response {
-    let set =
-        [(header::CONTENT_SECURITY_POLICY, POLICY), (header::REFERRER_POLICY, "same-origin"), (header::CACHE_CONTROL, cache)];
-    for (name, value) in set {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
+pub(super) async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+fn guarded(mut response: Response) -> Response {
+    security::guard_private(response.headers_mut());
     response
-}
-
-/// A page for everybody: browsers may show it again for a few seconds.
-pub(super) fn public(status: StatusCode, page: &impl Template) -> Response {
-    match page.render() {
-        Ok(text) => guarded((status, Html(text)).into_response(), "public, max-age=5"),
-        Err(error) => failed(&error),
-    }
 }
 
 /// A page for one shopper.
 pub(super) fn private(status: StatusCode, page: &impl Template) -> Response {
     match page.render() {
-        Ok(text) => guarded((status, Html(text)).into_response(), "private, no-store"),
+        Ok(text) => guarded((status, Html(text)).into_response()),
         Err(error) => failed(&error),
     }
 }
 
-fn failed(error: &askama::Error) -> Response {
+pub(super) fn failed(error: &impl std::fmt::Display) -> Response {
     tracing::error!(%error, "a page cannot be rendered");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+/// Seconds after which what is away may be back: about an election.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("2");
+
+/// Says when to come back, where the status asks for it.
+pub(super) fn with_retry(mut response: Response) -> Response {
+    if matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
+    }
+    response
 }
 
 /// What went wrong, in words.
 pub(super) fn problem(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let detail = problem.detail.clone().unwrap_or_default();
-    private(status, &ProblemPage { title: problem.title.clone(), detail })
+    with_retry(private(status, &ProblemPage { title: problem.title.clone(), detail }))
 }
 
 /// To another page after a form, with the session that the answer may have begun.
 pub(super) fn see_other(path: &str, answer: Option<&HeaderMap>) -> Response {
-    let mut response = guarded(Redirect::to(path).into_response(), "private, no-store");
+    let mut response = guarded(Redirect::to(path).into_response());
     for cookie in answer.into_iter().flat_map(|headers| headers.get_all(header::SET_COOKIE)) {
         response.headers_mut().append(header::SET_COOKIE, cookie.clone());
     }
     response
 }
 
-/// A form may be posted by this shop's own pages only: another site's form would act in the shopper's name.
-pub(super) fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let fetched = text(HeaderName::from_static("sec-fetch-site")).is_none_or(|site| matches!(site, "same-origin" | "none"));
-    let host = text(header::HOST).unwrap_or_default();
-    let origin = text(header::ORIGIN).is_none_or(|origin| origin.split("://").nth(1) == Some(host));
-    match fetched && origin {
-        true => Ok(()),
-        false => Err(Problem::new(ProblemType::Forbidden).detail("this form was sent by another site")),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Browsers never ask again for what they keep for ever.
+    #[test]
+    fn a_changed_file_has_another_path() {
+        let print = |text: &str| blake3::hash(text.as_bytes()).to_hex()[..8].to_owned();
+        let known = [(STYLE_PATH, print(STYLE)), (SCRIPT_PATH, print(SCRIPT))];
+        let expected = [("/assets/shop-2.css", "5ca0ae0e"), ("/assets/stock-1.js", "47218e6b")];
+        for ((path, print), (was_path, was_print)) in known.iter().zip(expected) {
+            assert_eq!((*path, print.as_str()), (was_path, was_print), "give the file the next number, and note its print here");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! What templates are given.
 
 use askama::Template;
-use catalog_api::{Product, ProductPage};
+use catalog_api::{Product, ProductPage, Variant};
 use orders_api::{Cart, Order};
+use time::{OffsetDateTime, format_description::StaticFormatDescription, macros::format_description};
 
 use super::forms::{CheckoutForm, RegisterForm};
 
@@ -15,12 +16,45 @@ pub(super) struct ListPage {
     pub(super) sort: String,
     /// Query of the next page.
     pub(super) next: Option<String>,
+    /// The catalog is away, and this is of then.
+    pub(super) covered: Option<OffsetDateTime>,
 }
 
 #[derive(Template)]
 #[template(path = "product.html")]
 pub(super) struct ProductView {
     pub(super) product: Product,
+    /// Whether the stock is of now.
+    pub(super) is_current: bool,
+    pub(super) covered: Option<OffsetDateTime>,
+}
+
+impl ProductView {
+    /// The stock in words; `assets/stock.js` has the same ones.
+    fn stock(&self, variant: &Variant) -> String {
+        let Some(stock) = &variant.stock else { return "availability is not known right now".to_owned() };
+        let units = match stock.available {
+            0 => "sold out".to_owned(),
+            available => format!("{available} available"),
+        };
+        match self.is_current {
+            true => units,
+            false => format!("{units}, as of {}", moment(&stock.as_of)),
+        }
+    }
+}
+
+const MOMENT: StaticFormatDescription =
+    format_description!("[day padding:none] [month repr:short], [hour]:[minute]:[second] UTC");
+
+fn moment(at: &OffsetDateTime) -> String {
+    at.format(MOMENT).unwrap_or_default()
+}
+
+const MINUTE: StaticFormatDescription = format_description!("[day padding:none] [month repr:short], [hour]:[minute] UTC");
+
+fn minute(at: &OffsetDateTime) -> String {
+    at.format(MINUTE).unwrap_or_default()
 }
 
 #[derive(Template)]

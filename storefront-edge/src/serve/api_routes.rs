@@ -25,7 +25,8 @@ pub(crate) fn path_and_query(request: &Request) -> String {
     request.uri().path_and_query().map_or("/", |whole| whole.as_str()).to_owned()
 }
 
-fn plain(answer: Answer) -> Response {
+/// An answer of a service behind, without what is between us.
+pub(crate) fn plain(answer: Answer) -> Response {
     let mut response = (answer.status, Body::from(answer.body)).into_response();
     *response.headers_mut() = answer.headers;
     for name in INTERNAL {

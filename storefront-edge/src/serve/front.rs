@@ -1,10 +1,10 @@
 //! What is in front of the routes: an answer that is stored and fresh is given at once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 use storefront_types::RequestId;
 use uuid::Uuid;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     door::{Caller, Handler, Plain, Routed},
     engine::Payload,
+    pages::KeptPages,
     storefront::Storefront,
 };
 
@@ -34,13 +35,34 @@ impl Front {
     }
 
     fn hit(&self, request: &Request<Incoming>) -> Option<Response<Payload>> {
-        let mut answer = self.shop.cache.hit(request.method(), request.uri(), request.headers())?;
-        let headers = answer.headers_mut();
-        headers.insert(X_EDGE_REGION, self.region.clone());
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let mut answer = match self.page(request) {
+            Some(page) => page,
+            // Stock is put into a product before it is sent.
+            None if KeptPages::makes(request.uri().path()) => return None,
+            None => {
+                let mut answer = self.shop.cache.hit(request.method(), request.uri(), request.headers())?;
+                let headers = answer.headers_mut();
+                headers.insert(X_EDGE_REGION, self.region.clone());
+                headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+                answer
+            }
+        };
         if let Some(id) = request_id(request.headers()) {
-            headers.insert(X_REQUEST_ID, id);
+            answer.headers_mut().insert(X_REQUEST_ID, id);
         }
+        Some(answer)
+    }
+
+    /// A page that is kept as it is sent.
+    fn page(&self, request: &Request<Incoming>) -> Option<Response<Payload>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return None;
+        }
+        let target = request.uri().path_and_query()?.as_str();
+        let page = self.shop.kept_pages.rendered(target, request.headers(), Instant::now())?;
+        let given = page.give(request.method(), request.headers());
+        let mut answer = Response::new(Payload::Whole(given.body));
+        (*answer.status_mut(), *answer.headers_mut()) = (given.status, given.headers.clone());
         Some(answer)
     }
 }

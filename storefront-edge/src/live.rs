@@ -1,0 +1,100 @@
+//! The stock of everything, here, as the inventory tells it: followed from a node of this region, read without a question to anybody.
+//!
+//! Owns: the table of stock, up to when it is known to be current, which SKUs changed since a moment, and the streams that tell open
+//! pages. Must not: decide about stock (a shown number is no promise), or wait for anything on the way of a request.
+
+mod currency;
+mod follow;
+mod marks;
+mod stock;
+mod streams;
+
+use std::{sync::Arc, time::Instant};
+
+use catalog_api::VariantStock;
+use storefront_types::Sku;
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use currency::Currency;
+pub(crate) use follow::follow;
+pub(crate) use marks::{Marks, Moment, Place};
+use stock::{Level, Stock};
+pub(crate) use streams::{MAX_VARIANTS, ProductStock, Streams};
+
+/// What the edge knows of stock.
+pub(crate) struct Live {
+    stock: Stock,
+    currency: Currency,
+    /// SKUs whose stock changed.
+    pub(crate) changed: Marks,
+    pub(crate) streams: Streams,
+}
+
+impl Live {
+    pub(crate) fn new(max_streams: usize, stopping: CancellationToken) -> Arc<Self> {
+        Arc::new(Self {
+            stock: Stock::default(),
+            currency: Currency::new(Instant::now()),
+            changed: Marks::default(),
+            streams: Streams::new(max_streams, stopping),
+        })
+    }
+
+    /// Where the changes of a SKU are marked.
+    pub(crate) fn place(&self, sku: &str) -> Place {
+        Marks::place(self.stock.key(sku))
+    }
+
+    /// Whether what is known of stock is of now.
+    pub(crate) fn is_current(&self, now: Instant) -> bool {
+        self.currency.is_current(now)
+    }
+
+    /// All changes up to then are known.
+    pub(crate) fn as_of(&self) -> Option<OffsetDateTime> {
+        self.currency.as_of()
+    }
+
+    /// What is to be shown of a SKU; `said` is what the catalog knew of it when it was asked.
+    pub(crate) fn shown(&self, sku: &str, said: Option<&VariantStock>, now: Instant) -> Option<VariantStock> {
+        let known = self.stock.get(sku).zip(self.as_of());
+        let known = known.map(|(level, as_of)| VariantStock { available: level.available, as_of });
+        newest(known, said, self.is_current(now))
+    }
+
+    /// Takes what a node told of a SKU.
+    fn hear(&self, sku: &Sku, level: Level, is_listing: bool) {
+        if self.stock.hear(sku.as_str(), level, is_listing) {
+            self.changed.mark(self.place(sku.as_str()));
+        }
+    }
+}
+
+/// The catalog follows the same feed on its own: while this edge's is away, the catalog may know something newer.
+fn newest(known: Option<VariantStock>, said: Option<&VariantStock>, is_current: bool) -> Option<VariantStock> {
+    match (known, said) {
+        (Some(known), Some(said)) if !is_current && said.as_of > known.as_of => Some(said.clone()),
+        (known, said) => known.or_else(|| said.cloned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_catalog_is_believed_while_this_edge_hears_nothing() {
+        let at = |s: i64| OffsetDateTime::UNIX_EPOCH + Duration::seconds(s);
+        let stock = |available, s| VariantStock { available, as_of: at(s) };
+        assert_eq!(newest(None, None, true), None);
+        assert_eq!(newest(None, Some(&stock(3, 1)), true), Some(stock(3, 1)));
+        assert_eq!(newest(Some(stock(4, 1)), None, false), Some(stock(4, 1)));
+        // A current feed may be told of a change before it is told up to when it has heard all.
+        assert_eq!(newest(Some(stock(4, 1)), Some(&stock(3, 2)), true), Some(stock(4, 1)));
+        assert_eq!(newest(Some(stock(4, 1)), Some(&stock(3, 2)), false), Some(stock(3, 2)));
+        assert_eq!(newest(Some(stock(4, 2)), Some(&stock(3, 1)), false), Some(stock(4, 2)));
+    }
+}

@@ -1,0 +1,72 @@
+//! The stock of a product as server-sent events, for open pages.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use catalog_api::Product;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use storefront_service::{Context, ProblemResponse};
+use storefront_types::{Problem, ProblemType};
+
+use crate::{
+    live::{MAX_VARIANTS, ProductStock},
+    serve::plain,
+    storefront::Storefront,
+};
+
+pub(super) const PATH: &str = "/v1/products/{id_or_handle}/stock";
+
+/// Seconds after which a page may ask again when there was no room for it.
+const ROOM_AFTER_S: HeaderValue = HeaderValue::from_static("10");
+
+/// The stock of a product's variants, now and whenever it changes, as server-sent events.
+///
+/// Events have the name `stock`; each tells of all variants, so the newest is enough. Equal ids tell the same: who comes back with `Last-Event-ID`
+/// hears only what is new. A stream ends after a quarter of an hour, or when the edge stops; ask again.
+#[utoipa::path(
+    get,
+    path = PATH,
+    params(
+        ("id_or_handle" = String, Path),
+        ("last-event-id" = Option<String>, Header, description = "Id of the last event that was heard"),
+    ),
+    responses(
+        (status = 200, body = ProductStock, content_type = "text/event-stream"),
+        (status = 404, description = "There is no such product"),
+        (status = 503, description = "As many pages are open as this edge tells; `Retry-After` says when to ask again"),
+    )
+)]
+pub(crate) async fn stream(
+    State(shop): State<Arc<Storefront>>,
+    Context(context): Context,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
+    let answer = match shop.fetch(&context, &format!("{}/{name}", catalog_api::paths::PRODUCTS), &HeaderMap::new()).await {
+        Ok(answer) if answer.status == StatusCode::OK => answer,
+        Ok(other) => return plain(other),
+        Err(problem) => return ProblemResponse(problem).into_response(),
+    };
+    let Ok(product) = serde_json::from_slice::<Product>(&answer.body) else {
+        return ProblemResponse(Problem::new(ProblemType::BadGateway)).into_response();
+    };
+    let variants = product.variants.into_iter().take(MAX_VARIANTS).map(|variant| (variant.sku.to_string(), variant.stock));
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    match shop.live.subscribe(&product.id.to_string(), variants.collect(), last) {
+        Ok(events) => {
+            let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+            (headers, Body::from_stream(events)).into_response()
+        }
+        Err(_full) => {
+            let detail = "as many pages are open as this edge tells of changes; the page itself is served as always";
+            let mut response = ProblemResponse(Problem::new(ProblemType::Unavailable).detail(detail)).into_response();
+            response.headers_mut().insert(header::RETRY_AFTER, ROOM_AFTER_S);
+            response
+        }
+    }
+}
