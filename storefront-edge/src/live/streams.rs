@@ -208,3 +208,93 @@ impl Drop for Reader {
         metrics::gauge!("edge_stock_streams").decrement(1.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, StreamExt};
+    use storefront_types::Sku;
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::live::stock::Level;
+
+    fn hear(live: &Live, version: u64, available: u64) {
+        live.hear(&Sku::parse("LAMP").unwrap(), Level { version, available }, false);
+    }
+
+    fn live(max: usize) -> Arc<Live> {
+        let live = Live::new(max, CancellationToken::new());
+        live.currency.told(OffsetDateTime::now_utc(), Instant::now());
+        hear(&live, 1, 100);
+        live
+    }
+
+    fn lamp() -> Vec<Variant> {
+        vec![("LAMP".to_owned(), None)]
+    }
+
+    /// What a reader gets at once, without waiting.
+    fn ready(stream: &mut (impl Stream<Item = Result<Bytes, Infallible>> + Unpin)) -> Option<String> {
+        let text = stream.next().now_or_never()??.unwrap();
+        Some(String::from_utf8(text.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_its_time_gets_the_newest_and_nothing_queues() {
+        let live = live(2);
+        let mut slow = Box::pin(live.subscribe("p", lamp(), None).unwrap());
+        let mut quick = Box::pin(live.subscribe("p", lamp(), None).unwrap());
+        assert!(ready(&mut slow).unwrap().contains("\"available\":100"));
+        assert!(ready(&mut quick).unwrap().starts_with("retry: "));
+        for version in 2..=60 {
+            hear(&live, version, 100 - version);
+            live.look(false, Instant::now());
+            assert!(ready(&mut quick).unwrap().contains(&format!("\"available\":{},", 100 - version)));
+        }
+        assert!(ready(&mut slow).unwrap().contains("\"available\":40,"));
+        assert_eq!((ready(&mut slow), ready(&mut quick)), (None, None));
+        // Sold and put back between two looks: nothing to tell.
+        hear(&live, 61, 0);
+        hear(&live, 62, 40);
+        live.look(false, Instant::now());
+        assert_eq!((ready(&mut slow), ready(&mut quick)), (None, None));
+    }
+
+    #[tokio::test]
+    async fn room_is_bounded_and_given_back_and_nobodys_products_are_forgotten() {
+        let live = live(1);
+        let first = live.subscribe("p", lamp(), None).unwrap();
+        assert!(live.subscribe("q", lamp(), None).is_err());
+        drop(first);
+        let _second = live.subscribe("q", lamp(), None).unwrap();
+        live.look(false, Instant::now());
+        assert_eq!(live.streams.lock().keys().collect::<Vec<_>>(), ["q"]);
+    }
+
+    #[tokio::test]
+    async fn who_knows_the_newest_event_is_not_told_again() {
+        let live = live(9);
+        let first = ready(&mut Box::pin(live.subscribe("p", lamp(), None).unwrap())).unwrap();
+        let id = first.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+        let mut again = Box::pin(live.subscribe("p", lamp(), Some(&id)).unwrap());
+        assert!(!ready(&mut again).unwrap().contains("event: stock"));
+        hear(&live, 2, 99);
+        let late = ready(&mut Box::pin(live.subscribe("p", lamp(), Some(&id)).unwrap())).unwrap();
+        assert!(late.contains("\"available\":99,"));
+        live.look(false, Instant::now());
+        let told = ready(&mut again);
+        assert!(
+            told.is_some_and(|told| told.contains("\"available\":99,")),
+            "who was there is told by the look, or by the newcomer"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_feed_that_is_lost_is_told() {
+        let live = live(9);
+        let mut reader = Box::pin(live.subscribe("p", lamp(), None).unwrap());
+        assert!(ready(&mut reader).unwrap().contains("\"current\":true"));
+        live.look(true, Instant::now() + Duration::from_secs(60));
+        assert!(ready(&mut reader).unwrap().contains("\"current\":false"));
+    }
+}

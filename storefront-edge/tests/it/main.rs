@@ -5,6 +5,7 @@
 mod caching;
 mod conformance;
 mod door;
+mod forms;
 mod inventory;
 mod leader;
 mod limits;
@@ -15,6 +16,7 @@ mod personal;
 mod scripted;
 mod shop;
 mod smuggling;
+mod stock_streams;
 mod tidy;
 mod upstreams;
 

@@ -1,0 +1,99 @@
+//! Forms, and what pages tell browsers, when what is behind is away.
+
+use std::sync::atomic::Ordering;
+
+use super::{
+    eventually,
+    inventory::Inventory,
+    shop::{PRODUCT_ID, Shop},
+};
+
+const NOBODY: &str = "eu=127.0.0.1:9";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_sites_form_is_refused_and_never_passed_on() {
+    let shop = Shop::start(NOBODY, &[]).await;
+    let post = async |path: &str, headers: &[(&str, &str)]| {
+        let mut request = shop.http.post(format!("{}{path}", shop.base)).body("sku=LAMP-S&quantity=1");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (session, own) = (("cookie", "session=eu_x"), shop.base.clone());
+    for path in ["/cart/add", "/cart/update", "/checkout", "/register"] {
+        for foreign in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "null"),
+            ("origin", "http://a.example"),
+        ] {
+            let (status, page) = post(path, &[foreign, session]).await;
+            assert!(status == 403 && page.contains("another site"), "{path} {foreign:?}: {status}");
+        }
+        let (status, page) = post(path, &[session]).await;
+        assert!(status == 403 && page.contains("Origin"), "{path}: {status}");
+    }
+    // The own form goes on to `orders`, which is away here.
+    assert_eq!(post("/cart/add", &[("origin", &own), session]).await.0, 503);
+    assert_eq!(post("/cart/add", &[("sec-fetch-site", "same-origin"), session]).await.0, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_say_what_they_may_load() {
+    let shop = Shop::start(NOBODY, &[]).await;
+    let policy = async |path: &str| {
+        let answer = shop.get(path).await;
+        let text = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        assert_eq!(
+            (text("x-content-type-options").as_str(), text("referrer-policy").as_str()),
+            ("nosniff", "same-origin"),
+            "{path}"
+        );
+        assert_eq!(text("cross-origin-opener-policy"), "same-origin");
+        assert!(text("permissions-policy").contains("camera=()") && text("content-type").starts_with("text/html"));
+        text("content-security-policy")
+    };
+    let product = policy("/products/lamp").await;
+    assert!(product.contains("script-src 'self'") && product.contains("connect-src 'self'"));
+    for other in ["/", "/products?q=x", "/products/nothing", "/cart", "/register"] {
+        let policy = policy(other).await;
+        assert!(!policy.contains("script-src") && policy.contains("default-src 'none'"), "{other}: {policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("form-action 'self'"), "{other}: {policy}");
+    }
+    let page = shop.text("/products/lamp").await;
+    for asset in page.split('"').filter(|part| part.starts_with("/assets/")) {
+        let answer = shop.get(asset).await;
+        assert_eq!(answer.status(), 200, "{asset}");
+        assert!(answer.headers()["cache-control"].to_str().unwrap().contains("immutable"));
+    }
+    assert!(page.contains(&format!("data-stock=\"/v1/products/{PRODUCT_ID}/stock\"")) && !page.contains("<script>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_catalog_is_away_says_so_and_its_stock_goes_on() {
+    let inventory = Inventory::start().await;
+    inventory.receive("LAMP-S", 9).await;
+    let shop = Shop::start(&format!("eu={}", inventory.address()), &[]).await;
+    shop.until_available(9).await;
+    assert!(!shop.text("/products/lamp").await.contains("does not answer"));
+    shop.catalog.is_broken.store(true, Ordering::SeqCst);
+    shop.catalog.purge(5, "nothing that is here");
+    eventually("the page to say so", async || {
+        let answer = shop.get("/products/lamp").await;
+        let says = answer.headers()["cache-status"].to_str().unwrap().contains("stale-if-error");
+        (says && answer.text().await.unwrap().contains("catalogue does not answer right now")).then_some(())
+    })
+    .await;
+    inventory.buy("LAMP-S", 2).await;
+    eventually("the stock", async || shop.text("/products/lamp").await.contains("7 available<").then_some(())).await;
+    // Everybody looks at it, and it is asked for about once a second.
+    let asked = shop.catalog.asked.load(Ordering::SeqCst);
+    for _ in 0..200 {
+        shop.text("/products/lamp").await;
+    }
+    assert!(shop.catalog.asked.load(Ordering::SeqCst) - asked < 20);
+    shop.catalog.is_broken.store(false, Ordering::SeqCst);
+    eventually("all well", async || (!shop.text("/products/lamp").await.contains("does not answer")).then_some(())).await;
+}
