@@ -24,8 +24,11 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Changed products loaded at once.
 const CHANGES: i64 = 1_000;
 
-/// Purges for stock are collected for so long, so that a flash sale makes two a second for a product and not a thousand.
-const COALESCE: Duration = Duration::from_millis(500);
+/// Lists are purged for stock at most once in that time, however many products sell out or come back.
+const COALESCE: Duration = Duration::from_secs(1);
+
+/// Products named in one purge: 45 bytes each. When more than these sell out or come back at once, all lists are purged.
+const MAX_NAMED: usize = 1_000;
 
 /// Stock pages at start.
 const PAGE: u32 = 200;
@@ -127,7 +130,11 @@ async fn stock(catalog: &Catalog, client: &InventoryClient) -> anyhow::Result<()
                     Some(Ok(StockChange::Stock { sku, version, available, as_of, .. })) => {
                         touched.extend(catalog.write().hear(&sku, Heard { version, available, as_of }));
                     }
-                    Some(Ok(StockChange::Heartbeat { .. })) => catalog.write().stock_as_of = Some(OffsetDateTime::now_utc()),
+                    // A node that hears no leader says no later time; one of an older version says none.
+                    Some(Ok(StockChange::Heartbeat { as_of, .. })) => {
+                        let mut model = catalog.write();
+                        model.stock_as_of = as_of.or(Some(OffsetDateTime::now_utc())).max(model.stock_as_of);
+                    }
                     Some(Ok(StockChange::Compacted { .. })) => anyhow::bail!("the token was compacted; starting over"),
                     Some(Err(error)) => return Err(error.into()),
                     None => anyhow::bail!("the stream ended"),
@@ -135,12 +142,35 @@ async fn stock(catalog: &Catalog, client: &InventoryClient) -> anyhow::Result<()
             }
             _ = flush.tick() => {
                 if !touched.is_empty() {
-                    catalog.feed.purge(std::mem::take(&mut touched).into_iter().map(|id| format!("product:{id}")).collect());
+                    catalog.feed.purge(tags(&std::mem::take(&mut touched)));
                 }
                 if alive.elapsed() > SILENCE {
                     anyhow::bail!("nothing was heard for {SILENCE:?}");
                 }
             }
         }
+    }
+}
+
+/// What caches must drop when these products sold out or came back. How many units there are, edges know by themselves.
+fn tags(touched: &BTreeSet<ProductId>) -> Vec<String> {
+    match touched.len() {
+        0..=MAX_NAMED => touched.iter().map(|id| format!("product:{id}")).collect(),
+        _ => vec!["listing".to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_few_products_are_named_and_many_purge_all_lists() {
+        let products = |count: usize| (0..count).map(|n| ProductId::new(Uuid::from_u128(n as u128))).collect::<BTreeSet<_>>();
+        assert_eq!(tags(&products(2)).len(), 2);
+        assert!(tags(&products(MAX_NAMED)).iter().all(|tag| tag.starts_with("product:")));
+        assert_eq!(tags(&products(MAX_NAMED + 1)), ["listing"]);
     }
 }

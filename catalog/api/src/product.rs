@@ -16,7 +16,8 @@ pub struct ListItem {
     /// Lowest price of its variants.
     pub price: Money,
     pub image: Option<Image>,
-    /// Units available over all variants and locations, as last heard from the inventory; `null` when nothing was heard yet.
+    /// Units available over all variants and locations; `null` when nothing was heard yet. The number may be a minute old, whether it is 0
+    /// is known within seconds; the product itself says the number of now.
     pub available: Option<u64>,
 }
 

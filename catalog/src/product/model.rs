@@ -90,15 +90,21 @@ impl Model {
         self.products.insert(id, product);
     }
 
-    /// Takes a change of stock. Gives the product it belongs to when shoppers would see a difference.
+    /// Takes a change of stock. Gives the product it belongs to when it sold out by it, came back, or was not heard of before: lists say
+    /// whether there is any, and how many units there are, edges put into a product's answer by themselves.
     pub(crate) fn hear(&mut self, sku: &Sku, heard: Heard) -> Option<ProductId> {
-        let before = self.stock.get(sku);
-        if before.is_some_and(|before| before.version >= heard.version) {
+        if self.stock.get(sku).is_some_and(|before| before.version >= heard.version) {
             return None;
         }
-        let seen = before.is_none_or(|before| before.available != heard.available);
+        let product = self.by_sku.get(sku).copied();
+        let before = product.and_then(|id| self.has_any(id));
         self.stock.insert(sku.clone(), heard);
-        self.by_sku.get(sku).copied().filter(|_| seen)
+        product.filter(|id| self.has_any(*id) != before)
+    }
+
+    /// Whether any unit of a product is available; `None` when nothing was heard of it.
+    fn has_any(&self, id: ProductId) -> Option<bool> {
+        self.available(self.products.get(&id)?).map(|units| units > 0)
     }
 
     pub(crate) fn find(&self, id_or_handle: &str) -> Option<&Stored> {
@@ -182,5 +188,55 @@ impl Model {
             }
         }
         found.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storefront_types::Currency;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn product(id: ProductId, skus: &[&str]) -> Stored {
+        let price = Money::new(100, "USD".parse::<Currency>().unwrap());
+        let variant = |sku: &&str| StoredVariant {
+            sku: Sku::parse(sku).unwrap(),
+            title: String::new(),
+            options: Vec::new(),
+            price,
+            compare_at_price: None,
+            image: None,
+        };
+        Stored {
+            id,
+            handle: "lamp".to_owned(),
+            position: 1,
+            title: String::new(),
+            description: String::new(),
+            vendor: None,
+            category: None,
+            tags: Vec::new(),
+            options: Vec::new(),
+            images: Vec::new(),
+            variants: skus.iter().map(variant).collect(),
+            haystack: String::new(),
+        }
+    }
+
+    #[test]
+    fn lists_are_told_of_what_sold_out_and_came_back_and_of_nothing_else() {
+        let (mut model, id) = (Model::default(), ProductId::new(Uuid::from_u128(1)));
+        model.put(id, Some(product(id, &["A", "B"])));
+        let mut hear = |sku: &str, version, available| {
+            let heard = Heard { version, available, as_of: OffsetDateTime::UNIX_EPOCH };
+            model.hear(&Sku::parse(sku).unwrap(), heard).is_some()
+        };
+        assert!(hear("A", 1, 5), "heard of for the first time");
+        assert!(!hear("A", 2, 4) && !hear("B", 1, 7) && !hear("B", 2, 0));
+        assert!(!hear("A", 1, 0), "older than what is known");
+        assert!(hear("A", 3, 0), "sold out");
+        assert!(!hear("B", 3, 0) && !hear("stranger", 1, 1));
+        assert!(hear("B", 4, 1), "back");
     }
 }
