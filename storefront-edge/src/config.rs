@@ -1,14 +1,17 @@
 //! Command line and environment.
 
-use std::{str::FromStr, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use http_cache_policy::Profile;
 
 use storefront_service::ListenArgs;
-use storefront_tls::InventoryTlsArgs;
+use storefront_tls::{InventoryTlsArgs, PublicTls, TlsError};
 use storefront_types::Region;
 
-use crate::{door::Door, protect::ProtectArgs};
+use crate::{
+    door::{Door, PROTOCOLS},
+    protect::ProtectArgs,
+};
 
 /// An edge: cached catalog pages and data, and checkouts routed to the inventory's leader.
 #[derive(Clone, Debug, clap::Parser)]
@@ -46,6 +49,13 @@ pub struct Config {
     /// Connections at once; more wait in the kernel's queue
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 250_000)]
     pub max_connections: usize,
+    /// Certificate of the public port, those above it behind it (PEM); looked at again while the process runs. Without it the port
+    /// is plaintext
+    #[arg(long, env = "TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key (PEM)
+    #[arg(long, env = "TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Open product pages that are told of changes of stock; more are told to come back
     #[arg(long, env = "MAX_STOCK_STREAMS", default_value_t = 20_000)]
     pub max_stock_streams: usize,
@@ -54,10 +64,15 @@ pub struct Config {
 }
 
 impl Config {
-    pub(crate) fn door(&self) -> Door {
+    /// How the public port is served, its certificate read and followed. Must be called inside a runtime.
+    pub(crate) fn door(&self) -> Result<Door, TlsError> {
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let workers = self.workers.map_or_else(processors, std::num::NonZeroUsize::get);
-        Door { workers, max_connections: self.max_connections }
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Some(PublicTls::open(cert, key)?.followed().server_config(&PROTOCOLS)?),
+            _ => None,
+        };
+        Ok(Door { workers, max_connections: self.max_connections, tls })
     }
 }
 

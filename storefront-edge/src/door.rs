@@ -13,23 +13,29 @@ mod listen;
 mod routed;
 mod short;
 mod slot;
+mod streams;
 mod sweep;
+#[cfg(test)]
+mod tests;
+mod tls;
 mod wire;
 mod worker;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use caller::Caller;
 pub(crate) use interim::Interim;
 pub(crate) use routed::Routed;
 pub(crate) use short::Plain;
+pub(crate) use tls::PROTOCOLS;
 
 /// Most bytes of a request's head; longer ones are answered with 431. Browsers send 1 to 4 KiB, most of it cookies.
 pub(crate) const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -54,6 +60,8 @@ pub(crate) struct Door {
     pub(crate) workers: usize,
     /// Connections of all threads together.
     pub(crate) max_connections: usize,
+    /// For TLS on the port; without it the port is plaintext.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
 /// Serves until `shutdown`, then answers what is under way. `make` is called once on every thread.
@@ -71,7 +79,8 @@ pub(crate) async fn serve<H: Handler>(
     let limit = door.max_connections.div_ceil(listeners.len()).max(1);
     let mut ends = tokio::task::JoinSet::new();
     for (number, listener) in listeners.into_iter().enumerate() {
-        let thread = worker::Thread { number, listener, limit, shutdown: shutdown.clone(), cut: cut.clone() };
+        let thread =
+            worker::Thread { number, listener, limit, tls: door.tls.clone(), shutdown: shutdown.clone(), cut: cut.clone() };
         let (said, end) = tokio::sync::oneshot::channel();
         let make = make.clone();
         std::thread::Builder::new().name(format!("edge-{number}")).spawn(move || {

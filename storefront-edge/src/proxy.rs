@@ -31,12 +31,13 @@ pub(crate) async fn run(
         bytes: config.cache_bytes,
         patience: ORIGIN_PATIENCE,
     };
+    let door = config.door()?;
     let upstream = Upstream::new(Protection::off());
     let engine = Engine::new(setup, Origin::new(upstream, origin.address.clone()));
     let telling = tokio::spawn(engine.clone().tell());
     tracing::info!(http = %listeners.http_addr()?, origin = origin.address, "listening");
     let make = move || Proxy { engine: engine.clone() };
-    let server = door::serve(config.door(), listeners.http, make, shutdown.clone());
+    let server = door::serve(door, listeners.http, make, shutdown.clone());
     let served = beside_admin(listeners.admin, Readiness::new(&[]), shutdown, server).await;
     telling.abort();
     served

@@ -43,6 +43,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
         return proxy::run(&config, origin, listeners, shutdown).await;
     }
     let tls = config.inventory_tls.clone().open()?;
+    let door = config.door()?;
     let upstream = Upstream::new(Protection::default());
     upstream.group(&config.orders.iter().map(|instance| instance.address.clone()).collect::<Vec<_>>());
     let live = Live::new(config.max_stock_streams, shutdown.clone());
@@ -74,7 +75,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     }
     let front = Front::new(shop.clone(), router(shop, gate));
     tracing::info!(http = %listeners.http_addr()?, "listening");
-    let server = door::serve(config.door(), listeners.http, move || front.clone(), shutdown.clone());
+    let server = door::serve(door, listeners.http, move || front.clone(), shutdown.clone());
     let served = beside_admin(listeners.admin, readiness, shutdown, server).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served

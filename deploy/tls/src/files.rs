@@ -64,8 +64,19 @@ pub enum TlsError {
 }
 
 /// What lies on the disk, to see whether it has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp([Option<(SystemTime, u64, u64)>; 3]);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(Vec<Option<(SystemTime, u64, u64)>>);
+
+impl Stamp {
+    /// Follows links, so that a directory swapped by a link is seen.
+    pub(crate) fn of(paths: &[&Path]) -> Self {
+        let one = |path: &&Path| {
+            let found = fs::metadata(path).ok()?;
+            Some((found.modified().ok()?, found.len(), found.ino()))
+        };
+        Self(paths.iter().map(one).collect())
+    }
+}
 
 /// The files' content, checked.
 pub(crate) struct Loaded {
@@ -88,17 +99,8 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 }
 
 impl TlsPaths {
-    fn all(&self) -> [&Path; 3] {
-        [&self.ca, &self.cert, &self.key]
-    }
-
-    /// Follows links, so that a directory swapped by a link is seen.
     pub(crate) fn stamp(&self) -> Stamp {
-        let one = |path: &Path| {
-            let found = fs::metadata(path).ok()?;
-            Some((found.modified().ok()?, found.len(), found.ino()))
-        };
-        Stamp(self.all().map(one))
+        Stamp::of(&[&self.ca, &self.cert, &self.key])
     }
 
     pub(crate) fn load(&self) -> Result<Loaded, TlsError> {
@@ -133,16 +135,22 @@ impl TlsPaths {
     }
 
     fn key(&self) -> Result<(CertifiedKey, PeerName), TlsError> {
-        let chain = certificates(&self.cert)?;
-        let name = PeerName::of(&chain[0]).map_err(|source| TlsError::Name { path: self.cert.clone(), source })?;
-        let no_key = |_| TlsError::NotPem { path: self.key.clone(), what: "private key" };
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(no_key)?;
-        let key = CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
-            Error::InconsistentKeys(_) => TlsError::OtherKey { path: self.key.clone(), cert: self.cert.clone() },
-            error => TlsError::Unusable { path: self.key.clone(), reason: error.to_string() },
-        })?;
+        let key = certified_key(&self.cert, &self.key)?;
+        let own = key.cert.first().ok_or(TlsError::NotPem { path: self.cert.clone(), what: "certificate" })?;
+        let name = PeerName::of(own).map_err(|source| TlsError::Name { path: self.cert.clone(), source })?;
         Ok((key, name))
     }
+}
+
+/// A certificate with those above it, and its key.
+pub(crate) fn certified_key(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let chain = certificates(cert)?;
+    let no_key = |_| TlsError::NotPem { path: key.to_owned(), what: "private key" };
+    let secret = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(no_key)?;
+    CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(|error| match error {
+        Error::InconsistentKeys(_) => TlsError::OtherKey { path: key.to_owned(), cert: cert.to_owned() },
+        error => TlsError::Unusable { path: key.to_owned(), reason: error.to_string() },
+    })
 }
 
 /// At least one.

@@ -1,9 +1,6 @@
 //! The identity of this process: what the files said last, looked at again while the process runs.
 
-use std::{
-    sync::{Arc, PoisonError, RwLock, Weak},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::{
     ClientConfig, ServerConfig,
@@ -16,14 +13,9 @@ use rustls::{
 use crate::{
     Acceptor, PeerName, TlsError, TlsPaths,
     files::{Loaded, Stamp, provider},
+    follow::{Followed, follow},
     verify::{Verifier, Wanted},
 };
-
-/// Between two looks at the files: three calls of stat(2).
-const LOOK: Duration = Duration::from_secs(2);
-
-/// Between two attempts at files that were refused.
-const RETRY: Duration = Duration::from_secs(30);
 
 /// Cheap to clone. Every connection that begins uses what was loaded last.
 #[derive(Clone, Debug)]
@@ -110,24 +102,17 @@ fn tell(loaded: &Loaded) {
     }
 }
 
-/// Ends with the last user. Files are taken when they have lain still for one look, so that three of them can be replaced one
-/// after the other; a fault is told again every 30 s.
-async fn follow(inner: Weak<Inner>, mut taken: Stamp) {
-    let mut before = taken;
-    let mut refused: Option<Instant> = None;
-    loop {
-        tokio::time::sleep(LOOK).await;
-        let Some(inner) = inner.upgrade() else { return };
-        // Each time, because a process may begin to collect metrics after it has read its certificates.
-        tell(&inner.current());
-        let now = inner.paths.stamp();
-        // Refused files may be right by and by: not valid yet by this clock, or not readable for a moment.
-        let is_due = now != taken || refused.is_some_and(|at| at.elapsed() >= RETRY);
-        if now == before && is_due {
-            taken = now;
-            refused = (!reload(&inner)).then(Instant::now);
-        }
-        before = now;
+impl Followed for Inner {
+    fn stamp(&self) -> Stamp {
+        self.paths.stamp()
+    }
+
+    fn tell(&self) {
+        tell(&self.current());
+    }
+
+    fn reload(&self) -> bool {
+        reload(self)
     }
 }
 
@@ -141,12 +126,10 @@ fn reload(inner: &Inner) -> bool {
     match loaded {
         Ok(new) => {
             tracing::info!(name = %new.name, not_after = new.not_after, "new certificates are in use");
-            metrics::counter!("tls_reloads_total", "result" => "ok").increment(1);
             *inner.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
             true
         }
         Err(error) => {
-            metrics::counter!("tls_reloads_total", "result" => "failed").increment(1);
             tracing::error!(%error, "the new certificates are not used; the old ones stay in use");
             false
         }

@@ -1,4 +1,5 @@
-//! Mutual TLS for the inventory: who somebody is, certificates from files that are looked at again, and connections both ways.
+//! Mutual TLS for the inventory: who somebody is, certificates from files that are looked at again, and connections both ways. Beside
+//! it the certificate of a public port, from such files too.
 //!
 //! Owns: names in certificates, whom a port or a caller takes, reloading, what is said and counted when somebody is refused.
 //! Must not: know HTTP beyond the connector of a client, or fall back to plaintext.
@@ -8,8 +9,10 @@ mod args;
 mod client;
 mod connect;
 mod files;
+mod follow;
 mod identity;
 mod name;
+mod public;
 mod refusal;
 mod verify;
 
@@ -20,4 +23,5 @@ pub use connect::{Connector, Stream};
 pub use files::{TlsError, TlsPaths};
 pub use identity::Tls;
 pub use name::{NameError, PeerName, Role};
+pub use public::PublicTls;
 pub use verify::Wanted;

@@ -26,13 +26,16 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 pub(super) async fn answer<H: Handler>(
     worker: Rc<Worker<H>>,
     life: Rc<Life>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     caller: Caller,
 ) -> Response<Sent<H::Body>> {
     let under_way = life.request();
     let is_h1 = request.version() < Version::HTTP_2;
+    if !is_h1 {
+        in_one_place(&mut request);
+    }
     if let Err(why) = refuse(&request) {
-        return refusal(why, under_way);
+        return refusal(why, is_h1, under_way);
     }
     let mut response = worker.handler.handle(request, &caller).await;
     caller.interim.close();
@@ -60,6 +63,25 @@ enum Refused {
     Method,
 }
 
+/// What HTTP/2 has elsewhere or in pieces, as HTTP/1.1 has it: the authority as `Host`, the cookies in one line (RFC 9113 sections
+/// 8.3.1 and 8.2.3). An authority beside another `Host` makes two of them.
+fn in_one_place(request: &mut Request<Incoming>) {
+    let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    let headers = request.headers_mut();
+    if let Some(Ok(authority)) = authority
+        && headers.get(header::HOST) != Some(&authority)
+    {
+        headers.append(header::HOST, authority);
+    }
+    let mut cookies = headers.get_all(header::COOKIE).iter();
+    if cookies.next().is_some() && cookies.next().is_some() {
+        let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+        if let Ok(one) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+            headers.insert(header::COOKIE, one);
+        }
+    }
+}
+
 fn refuse(request: &Request<Incoming>) -> Result<(), Refused> {
     let headers = request.headers();
     if request.method() == Method::CONNECT {
@@ -68,7 +90,7 @@ fn refuse(request: &Request<Incoming>) -> Result<(), Refused> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let is_right = match (hosts.next(), hosts.next()) {
         (Some(host), None) => is_host(host.as_bytes()),
-        (None, _) => request.version() != Version::HTTP_11,
+        (None, _) => request.version() < Version::HTTP_11,
         (Some(_), Some(_)) => false,
     };
     if !is_right {
@@ -87,14 +109,16 @@ pub(super) fn is_host(host: &[u8]) -> bool {
     host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
 }
 
-fn refusal<B>(why: Refused, under_way: UnderWay) -> Response<Sent<B>> {
+fn refusal<B>(why: Refused, is_h1: bool, under_way: UnderWay) -> Response<Sent<B>> {
     let (status, detail) = match why {
         Refused::Host => (StatusCode::BAD_REQUEST, "send one Host header with a host and, if need be, a port"),
         Refused::Coding => (StatusCode::NOT_IMPLEMENTED, "the one transfer coding that is known here is chunked, once"),
         Refused::Method => (StatusCode::NOT_IMPLEMENTED, "this server opens no tunnels"),
     };
     let mut response = problem(status, detail).map(|body| Sent { body: Told::Door(body), _under_way: under_way });
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if is_h1 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

@@ -7,7 +7,10 @@ use http::{Request, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::{
     Caller, Handler, Interim,
@@ -16,6 +19,7 @@ use super::{
     life::{Life, Order, Phase},
     short::{self, Short},
     slot::OneByOne,
+    streams,
     wire::{Stream, Wire},
     worker::Worker,
 };
@@ -35,19 +39,30 @@ enum Next {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, stream: Stream, address: SocketAddr, life: Rc<Life>) {
+pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, stream: TcpStream, address: SocketAddr, life: Rc<Life>) {
+    let Some(tls) = &worker.tls else { return serve_h1(&worker, Stream::Plain(stream), address, life).await };
+    let Some(stream) = tls.accept(stream, &life).await else { return };
+    life.enter(Phase::Idle);
+    match stream.get_ref().1.alpn_protocol() {
+        // In a box, so that the many others are small.
+        Some(b"h2") => Box::pin(streams::serve(worker.clone(), stream, address, life)).await,
+        _ => serve_h1(&worker, Stream::Tls(stream), address, life).await,
+    }
+}
+
+async fn serve_h1<H: Handler>(worker: &Rc<Worker<H>>, stream: Stream, address: SocketAddr, life: Rc<Life>) {
     let interim = Arc::new(Queue::default());
     let mut wire = Wire::new(stream, life.clone(), interim.clone());
     loop {
         if !readable(&wire, &life).await {
             return farewell(wire, &life).await;
         }
-        match short::answer(&worker, &mut wire, &life).await {
+        match short::answer(worker, &mut wire, &life).await {
             Short::Waits => continue,
             Short::Over => return,
             Short::Long => {}
         }
-        match exchange(&worker, wire, address, &life, &interim).await {
+        match exchange(worker, wire, address, &life, &interim).await {
             Next::Park(taken) => wire = taken,
             Next::Farewell(mut wire, told) => {
                 life.enter(Phase::Farewell);
@@ -88,13 +103,14 @@ async fn exchange<H: Handler>(
 ) -> Next {
     let service = {
         let (worker, life, interim, requests) = (worker.clone(), life.clone(), interim.clone(), Cell::new(0));
+        let tls = wire.is_tls();
         OneByOne::new(move |request: Request<Incoming>| {
             requests.set(requests.get() + 1);
             let interim = match request.version() {
                 Version::HTTP_11 => Interim::of(&interim, requests.get()),
                 _ => Interim::none(),
             };
-            let caller = Caller { address, tls: false, interim };
+            let caller = Caller { address, tls, interim };
             answer(worker.clone(), life.clone(), request, caller)
         })
     };
@@ -175,21 +191,25 @@ async fn tell(wire: &mut Wire, status: StatusCode, detail: &str) -> std::io::Res
 }
 
 /// Ends this side, and waits until the caller has ended the other.
-async fn farewell(mut wire: Wire, life: &Life) {
-    if wire.is_over() {
-        return;
+async fn farewell(wire: Wire, life: &Life) {
+    if !wire.is_over() {
+        part(wire, life).await;
     }
+}
+
+/// The same for any transport.
+pub(super) async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin, life: &Life) {
     life.enter(Phase::Farewell);
     let parting = async {
-        wire.shutdown().await?;
-        tokio::io::copy(&mut (&mut wire).take(FAREWELL_BYTES), &mut tokio::io::sink()).await
+        stream.shutdown().await?;
+        tokio::io::copy(&mut (&mut stream).take(FAREWELL_BYTES), &mut tokio::io::sink()).await
     };
     // However it ends, it ends.
     let _ = unless_cut(life, parting).await;
 }
 
 /// The work, or nothing if the connection is cut first.
-async fn unless_cut<T>(life: &Life, work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn unless_cut<T>(life: &Life, work: impl Future<Output = T>) -> Option<T> {
     let mut work = std::pin::pin!(work);
     poll_fn(|cx| match life.take_order(cx) {
         Some(Order::Cut) => Poll::Ready(None),

@@ -39,7 +39,6 @@ const LAST_IDLE: Tick = 2 * TICKS_PER_SECOND;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// TLS is being agreed on.
-    #[allow(dead_code, reason = "until there is TLS")]
     Handshake,
     /// No request under way, nothing of one has come.
     Idle,
@@ -194,6 +193,11 @@ impl Life {
 
     pub(super) fn tell(&self, order: Order) {
         self.order.set(Some(order));
+        self.wake();
+    }
+
+    /// Lets the connection look at how things are.
+    pub(super) fn wake(&self) {
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
         }

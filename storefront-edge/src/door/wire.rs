@@ -13,12 +13,14 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+use tokio_rustls::server::TlsStream;
 
 use super::{framing::Framing, interim::Queue, life::Life};
 
 /// The transport under HTTP.
 pub(super) enum Stream {
     Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 pub(super) struct Wire {
@@ -30,6 +32,8 @@ pub(super) struct Wire {
     interim: Arc<Queue>,
     /// 1xx answers of which a part is written.
     sending: Bytes,
+    /// Whether the last read found nothing.
+    is_drained: bool,
     is_over: bool,
     has_two_lengths: bool,
 }
@@ -37,12 +41,16 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: Stream, life: Rc<Life>, interim: Arc<Queue>) -> Self {
         let (framing, before, sending) = (Framing::default(), Bytes::new(), Bytes::new());
-        Self { stream, life, before, framing, interim, sending, is_over: false, has_two_lengths: false }
+        Self { stream, life, before, framing, interim, sending, is_drained: false, is_over: false, has_two_lengths: false }
     }
 
     /// Gives bytes back that were read and not used.
     pub(super) fn put_back(&mut self, bytes: Bytes) {
         self.before = bytes;
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
     }
 
     /// Whether bytes were given back.
@@ -77,10 +85,14 @@ impl Wire {
         if !self.before.is_empty() {
             return Poll::Ready(());
         }
-        match &self.stream {
-            // An error shows again at the next read.
-            Stream::Plain(tcp) => tcp.poll_read_ready(cx).map(|_| ()),
-        }
+        let tcp = match &self.stream {
+            // What was decrypted and not read shows in no socket.
+            Stream::Tls(_) if !self.is_drained => return Poll::Ready(()),
+            Stream::Tls(tls) => tls.get_ref().0,
+            Stream::Plain(tcp) => tcp,
+        };
+        // An error shows again at the next read.
+        tcp.poll_read_ready(cx).map(|_| ())
     }
 
     /// Looks at what hyper is about to get.
@@ -128,7 +140,9 @@ impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let begin = into.filled().len();
         if self.before.is_empty() {
-            ready!(Pin::new(&mut self.stream).poll_read(cx, into))?;
+            let read = Pin::new(&mut self.stream).poll_read(cx, into);
+            self.is_drained = read.is_pending();
+            ready!(read)?;
         } else {
             let taken = self.before.len().min(into.remaining());
             into.put_slice(&self.before[..taken]);
@@ -176,6 +190,7 @@ impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, into),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, into),
         }
     }
 }
@@ -184,30 +199,35 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
         }
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, parts),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, parts),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
 }

@@ -4,18 +4,20 @@ use std::{
     cell::{Cell, RefCell},
     net::{SocketAddr, TcpListener as StdListener},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::FutureExt;
 use http::StatusCode;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use slab::Slab;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, LocalOptions},
     sync::Notify,
 };
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -23,8 +25,9 @@ use super::{
     life::{Life, Phase, Tick},
     listen::take_no_more,
     short::READ_BYTES,
+    streams::{self, OnThisThread},
     sweep::sweep,
-    wire::Stream,
+    tls::Tls,
 };
 
 /// Pause after a failed accept, as when the process has no file descriptors left.
@@ -39,6 +42,7 @@ pub(super) struct Thread {
     pub(super) listener: StdListener,
     /// Connections at once.
     pub(super) limit: usize,
+    pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) shutdown: CancellationToken,
     /// End at once.
     pub(super) cut: CancellationToken,
@@ -48,6 +52,8 @@ pub(super) struct Thread {
 pub(super) struct Worker<H> {
     pub(super) handler: H,
     pub(super) http1: http1::Builder,
+    pub(super) http2: http2::Builder<OnThisThread>,
+    pub(super) tls: Option<Tls>,
     pub(super) now: Rc<Cell<Tick>>,
     pub(super) lives: RefCell<Slab<Rc<Life>>>,
     /// Of the short way: bytes read, and the head of an answer.
@@ -65,7 +71,7 @@ pub(super) fn run<H: Handler>(thread: Thread, make: impl FnOnce() -> H) -> anyho
     let cut = thread.cut.clone();
     let served = runtime.block_on(async {
         let listener = TcpListener::from_std(thread.listener)?;
-        let worker = Rc::new(Worker::new(make(), thread.limit, thread.number));
+        let worker = Rc::new(Worker::new(make(), thread.limit, thread.number, thread.tls));
         tokio::select! {
             () = worker.serve(listener, &thread.shutdown) => {}
             () = sweep(&worker) => {}
@@ -79,7 +85,7 @@ pub(super) fn run<H: Handler>(thread: Thread, make: impl FnOnce() -> H) -> anyho
 }
 
 impl<H> Worker<H> {
-    fn new(handler: H, limit: usize, number: usize) -> Self {
+    fn new(handler: H, limit: usize, number: usize, tls: Option<Arc<ServerConfig>>) -> Self {
         let mut http1 = http1::Builder::new();
         // Without a timer there is no timeout for each head: the sweep has it. An answer is written before the next head is read,
         // which 1xx answers to that one rely on: `pipeline_flush` stays off.
@@ -87,6 +93,8 @@ impl<H> Worker<H> {
         Self {
             handler,
             http1,
+            http2: streams::builder(),
+            tls: tls.map(Tls::new),
             now: Rc::default(),
             lives: RefCell::default(),
             scratch: RefCell::new((vec![0; READ_BYTES].into(), Vec::new())),
@@ -129,6 +137,7 @@ impl<H: Handler> Worker<H> {
             () = shutdown.cancelled() => {}
         }
         self.draining.set(Some(self.now.get()));
+        self.lives.borrow().iter().for_each(|(_, life)| life.wake());
         if let Err(error) = take_no_more(&listener) {
             tracing::warn!(%error, "connections that come now may be reset");
         }
@@ -163,10 +172,11 @@ impl<H: Handler> Worker<H> {
     }
 
     fn begin(self: &Rc<Self>, stream: TcpStream, address: SocketAddr) {
-        let life = Rc::new(Life::new(self.now.clone(), Phase::Idle));
+        let phase = if self.tls.is_some() { Phase::Handshake } else { Phase::Idle };
+        let life = Rc::new(Life::new(self.now.clone(), phase));
         let place = Place { at: self.lives.borrow_mut().insert(life.clone()), worker: self.clone() };
         tokio::task::spawn_local(async move {
-            connection::serve(place.worker.clone(), Stream::Plain(stream), address, life).await;
+            connection::serve(place.worker.clone(), stream, address, life).await;
             drop(place);
         });
     }

@@ -4,10 +4,14 @@ mod drain;
 mod idle;
 mod requests;
 mod slow;
+mod tls;
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,6 +19,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::{Path, State},
+    http::HeaderMap,
     response::IntoResponse,
     routing::{any, get},
 };
@@ -35,19 +40,25 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Catalog and orders behind the edge. One order waits until it is let go.
 #[derive(Clone)]
 pub(crate) struct Origin {
-    pub address: SocketAddr,
-    pub held: Arc<Semaphore>,
+    pub(crate) address: SocketAddr,
+    pub(crate) held: Arc<Semaphore>,
+    pub(crate) waiting: Arc<AtomicU64>,
 }
 
 impl Origin {
     pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = Self { address: listener.local_addr().unwrap(), held: Arc::new(Semaphore::new(0)) };
+        let origin = Self { address: listener.local_addr().unwrap(), held: Arc::new(Semaphore::new(0)), waiting: Arc::default() };
         let product =
             async |Path(handle): Path<String>| ([("cache-control", "s-maxage=60")], format!("product {handle}")).into_response();
         let held = async |State(origin): State<Self>| {
+            origin.waiting.fetch_add(1, Ordering::SeqCst);
             origin.held.acquire().await.unwrap().forget();
             "held"
+        };
+        let took = async |headers: HeaderMap, body: Bytes| {
+            let cookies: Vec<_> = headers.get_all("cookie").iter().collect();
+            format!("took {} with {cookies:?}", body.len())
         };
         let changes = async || {
             let reset = tokio_stream::once("{\"type\":\"reset\",\"epoch\":\"e\",\"sequence\":0}\n");
@@ -58,7 +69,7 @@ impl Origin {
             .route("/v1/products/{handle}", get(product))
             .route("/v1/changes", get(changes))
             .route("/v1/orders/held", get(held))
-            .fallback(any(async |body: Bytes| format!("took {}", body.len())))
+            .fallback(any(took))
             .with_state(origin.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await });
         origin
@@ -67,10 +78,10 @@ impl Origin {
 
 /// A running edge.
 pub(crate) struct Edge {
-    pub address: SocketAddr,
-    pub admin: SocketAddr,
-    pub stop: CancellationToken,
-    pub ended: JoinHandle<anyhow::Result<()>>,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) stop: CancellationToken,
+    pub(crate) ended: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Drop for Edge {

@@ -109,7 +109,7 @@ async fn a_request_under_way_is_answered_and_the_connection_then_closed() {
     let (mut busy, mut idle) = (edge.connect().await, edge.connect().await);
     assert!(ask(&mut idle, "/v1/products/a").await.is_some());
     tokio::io::AsyncWriteExt::write_all(&mut busy, super::get_request("/v1/orders/held").as_bytes()).await.unwrap();
-    eventually(async || edge.metric("edge_connections").await >= 2.0).await;
+    eventually(async || origin.waiting.load(Ordering::SeqCst) == 1).await;
     edge.stop.cancel();
     eventually(async || TcpStream::connect(edge.address).await.is_err()).await;
     // Idle when the edge was told to stop: the next request is still answered.

@@ -79,7 +79,7 @@ async fn requests_that_are_right_are_answered_in_order_however_they_come() {
     assert_eq!(answer(&mut stream).await.unwrap().1, "product slowly");
     let chunked = post("transfer-encoding: Chunked\r\n\r\n1;x=y\r\n{\r\n1\r\n}\r\n0\r\n\r\n");
     stream.write_all(chunked.as_bytes()).await.unwrap();
-    assert_eq!(answer(&mut stream).await.unwrap().1, "took 2");
+    assert_eq!(answer(&mut stream).await.unwrap().1, "took 2 with []");
     let old = "GET /v1/products/a HTTP/1.0\r\n\r\n";
     stream.write_all(old.as_bytes()).await.unwrap();
     assert!(until_closed(&mut stream).await.ends_with("product a"));
