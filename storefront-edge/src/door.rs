@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod connection;
+mod crew;
 mod framing;
 mod interim;
 mod life;
@@ -78,9 +79,18 @@ pub(crate) async fn serve<H: Handler>(
     let _cut = cut.clone().drop_guard();
     let limit = door.max_connections.div_ceil(listeners.len()).max(1);
     let mut ends = tokio::task::JoinSet::new();
-    for (number, listener) in listeners.into_iter().enumerate() {
-        let thread =
-            worker::Thread { number, listener, limit, tls: door.tls.clone(), shutdown: shutdown.clone(), cut: cut.clone() };
+    let crew = crew::Crew::of(listeners.len());
+    for (number, (listener, (crew, passed))) in listeners.into_iter().zip(crew).enumerate() {
+        let thread = worker::Thread {
+            number,
+            listener,
+            crew,
+            passed,
+            limit,
+            tls: door.tls.clone(),
+            shutdown: shutdown.clone(),
+            cut: cut.clone(),
+        };
         let (said, end) = tokio::sync::oneshot::channel();
         let make = make.clone();
         std::thread::Builder::new().name(format!("edge-{number}")).spawn(move || {

@@ -15,13 +15,14 @@ use slab::Slab;
 use tokio::{
     net::{TcpListener, TcpStream},
     runtime::{Builder, LocalOptions},
-    sync::Notify,
+    sync::{Notify, mpsc},
 };
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Handler, MAX_HEAD_BYTES, connection,
+    crew::{Crew, Passed},
     life::{Life, Phase, Tick},
     listen::take_no_more,
     short::READ_BYTES,
@@ -40,6 +41,8 @@ const LAST_CALL: Duration = Duration::from_millis(250);
 pub(super) struct Thread {
     pub(super) number: usize,
     pub(super) listener: StdListener,
+    pub(super) crew: Crew,
+    pub(super) passed: mpsc::Receiver<Passed>,
     /// Connections at once.
     pub(super) limit: usize,
     pub(super) tls: Option<Arc<ServerConfig>>,
@@ -58,6 +61,7 @@ pub(super) struct Worker<H> {
     pub(super) lives: RefCell<Slab<Rc<Life>>>,
     /// Of the short way: bytes read, and the head of an answer.
     pub(super) scratch: RefCell<(Box<[u8]>, Vec<u8>)>,
+    crew: Crew,
     limit: usize,
     label: String,
     draining: Cell<Option<Tick>>,
@@ -70,10 +74,10 @@ pub(super) fn run<H: Handler>(thread: Thread, make: impl FnOnce() -> H) -> anyho
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let cut = thread.cut.clone();
     let served = runtime.block_on(async {
-        let listener = TcpListener::from_std(thread.listener)?;
-        let worker = Rc::new(Worker::new(make(), thread.limit, thread.number, thread.tls));
+        let worker = Rc::new(Worker::new(make(), &thread));
+        let gate = Gate { listener: TcpListener::from_std(thread.listener)?, passed: thread.passed };
         tokio::select! {
-            () = worker.serve(listener, &thread.shutdown) => {}
+            () = worker.serve(gate, &thread.shutdown) => {}
             () = sweep(&worker) => {}
             () = cut.cancelled() => {}
         }
@@ -85,7 +89,7 @@ pub(super) fn run<H: Handler>(thread: Thread, make: impl FnOnce() -> H) -> anyho
 }
 
 impl<H> Worker<H> {
-    fn new(handler: H, limit: usize, number: usize, tls: Option<Arc<ServerConfig>>) -> Self {
+    fn new(handler: H, thread: &Thread) -> Self {
         let mut http1 = http1::Builder::new();
         // Without a timer there is no timeout for each head: the sweep has it. An answer is written before the next head is read,
         // which 1xx answers to that one rely on: `pipeline_flush` stays off.
@@ -94,12 +98,13 @@ impl<H> Worker<H> {
             handler,
             http1,
             http2: streams::builder(),
-            tls: tls.map(Tls::new),
+            tls: thread.tls.clone().map(Tls::new),
             now: Rc::default(),
             lives: RefCell::default(),
             scratch: RefCell::new((vec![0; READ_BYTES].into(), Vec::new())),
-            limit,
-            label: number.to_string(),
+            crew: thread.crew.clone(),
+            limit: thread.limit,
+            label: thread.number.to_string(),
             draining: Cell::new(None),
             ended: Notify::new(),
         }
@@ -118,6 +123,10 @@ impl<H> Worker<H> {
         self.lives.borrow().len() >= self.limit - self.limit / 10
     }
 
+    fn tell_crew(&self) {
+        self.crew.tell(self.lives.borrow().len());
+    }
+
     pub(super) fn count_refused(&self, status: StatusCode) {
         metrics::counter!("edge_connections_refused_total", "status" => status.as_u16().to_string()).increment(1);
     }
@@ -131,38 +140,45 @@ impl<H> Worker<H> {
 
 impl<H: Handler> Worker<H> {
     /// Takes connections until `shutdown`, then serves those that are there to their end.
-    async fn serve(self: &Rc<Self>, listener: TcpListener, shutdown: &CancellationToken) {
+    async fn serve(self: &Rc<Self>, mut gate: Gate, shutdown: &CancellationToken) {
         tokio::select! {
-            () = self.accept(&listener) => {}
+            () = self.accept(&mut gate) => {}
             () = shutdown.cancelled() => {}
         }
         self.draining.set(Some(self.now.get()));
         self.lives.borrow().iter().for_each(|(_, life)| life.wake());
-        if let Err(error) = take_no_more(&listener) {
+        if let Err(error) = take_no_more(&gate.listener) {
             tracing::warn!(%error, "connections that come now may be reset");
         }
         tokio::select! {
-            () = self.accept(&listener) => {}
+            () = self.accept(&mut gate) => {}
             () = tokio::time::sleep(LAST_CALL) => {}
         }
-        while let Some(Ok((stream, address))) = listener.accept().now_or_never() {
+        while let Some(Ok((Came::Accepted(stream) | Came::Passed(stream), address))) = gate.next().now_or_never() {
             self.begin(stream, address);
         }
-        drop(listener);
+        drop(gate);
         while !self.lives.borrow().is_empty() {
             self.ended.notified().await;
         }
     }
 
     /// Never returns.
-    async fn accept(self: &Rc<Self>, listener: &TcpListener) {
+    async fn accept(self: &Rc<Self>, gate: &mut Gate) {
         loop {
             while self.lives.borrow().len() >= self.limit {
                 // The others wait in the kernel; those that idle here are closed soon, see `judge`.
                 self.ended.notified().await;
             }
-            match listener.accept().await {
-                Ok((stream, address)) => self.begin(stream, address),
+            match gate.next().await {
+                Ok((Came::Passed(stream), address)) => self.begin(stream, address),
+                Ok((Came::Accepted(stream), address)) => {
+                    // A thread that is about to stop would not get it any more.
+                    let kept = if self.is_draining() { Some(stream) } else { self.crew.pass(stream, address) };
+                    if let Some(stream) = kept {
+                        self.begin(stream, address);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -175,10 +191,32 @@ impl<H: Handler> Worker<H> {
         let phase = if self.tls.is_some() { Phase::Handshake } else { Phase::Idle };
         let life = Rc::new(Life::new(self.now.clone(), phase));
         let place = Place { at: self.lives.borrow_mut().insert(life.clone()), worker: self.clone() };
+        self.tell_crew();
         tokio::task::spawn_local(async move {
             connection::serve(place.worker.clone(), stream, address, life).await;
             drop(place);
         });
+    }
+}
+
+/// Where a thread's connections come from.
+struct Gate {
+    listener: TcpListener,
+    passed: mpsc::Receiver<Passed>,
+}
+
+enum Came {
+    Accepted(TcpStream),
+    Passed(TcpStream),
+}
+
+impl Gate {
+    async fn next(&mut self) -> std::io::Result<(Came, SocketAddr)> {
+        tokio::select! {
+            biased;
+            Some((stream, address)) = self.passed.recv() => Ok((Came::Passed(TcpStream::from_std(stream)?), address)),
+            accepted = self.listener.accept() => accepted.map(|(stream, address)| (Came::Accepted(stream), address)),
+        }
     }
 }
 
@@ -191,6 +229,7 @@ struct Place<H> {
 impl<H> Drop for Place<H> {
     fn drop(&mut self) {
         self.worker.lives.borrow_mut().remove(self.at);
+        self.worker.tell_crew();
         self.worker.ended.notify_one();
     }
 }
