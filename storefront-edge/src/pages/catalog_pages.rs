@@ -27,10 +27,6 @@ pub(crate) async fn page(State(shop): State<Arc<Storefront>>, Context(context): 
     match fetch(&shop, &context, &asked, &parts.headers).await {
         Ok(answer) if answer.status == StatusCode::OK => match shop.kept_pages.make(&asked, &answer, Instant::now()) {
             Ok(made) => made.give(&parts.method, &parts.headers).into_response(),
-            Err(error) if asked.view == View::ProductJson => {
-                tracing::warn!(%error, path, "passed on as it came");
-                plain(answer)
-            }
             Err(error) => html::failed(&error),
         },
         Ok(answer) if asked.view == View::ProductJson => plain(answer),

@@ -62,6 +62,13 @@ impl Source {
         }
     }
 
+    fn media_type(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Stored(stored) => stored.headers.get(header::CONTENT_TYPE),
+            Self::Covering { .. } | Self::Passing(_) => None,
+        }
+    }
+
     fn covered(&self) -> Option<OffsetDateTime> {
         match self {
             Self::Covering { of, .. } => Some(*of),
@@ -188,6 +195,9 @@ impl KeptPages {
         let skus = made.skus.iter().map(|sku| self.live.place(sku)).collect();
         let status = if source.covered().is_some() { COVERING } else { HIT };
         let mut headers = security::page_headers(view, &self.region);
+        if let (View::ProductJson, Some(media_type)) = (view, source.media_type()) {
+            headers.insert(header::CONTENT_TYPE, media_type.clone());
+        }
         headers.insert(header::ETAG, etag(&made));
         headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
         let rendered = Arc::new(Rendered::new(headers, made.body.into()));

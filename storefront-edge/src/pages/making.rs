@@ -64,9 +64,11 @@ pub(super) fn make(
     }
 }
 
-/// The catalog's own answer with the stock in it replaced: what this version does not know of is passed on.
+/// The catalog's own answer with the stock in it replaced: what this version does not know of is passed on, also when it is all of it.
 fn product_json(source: &[u8], live: &Live, now: Instant) -> Result<Made, NotMade> {
-    let mut product: Value = serde_json::from_slice(source)?;
+    let Ok(mut product) = serde_json::from_slice::<Value>(source) else {
+        return Ok(Made { body: source.to_vec(), skus: Vec::new(), print: None });
+    };
     let mut skus = Vec::new();
     let mut print = blake3::Hasher::new();
     print.update(source).update(&[u8::from(live.is_current(now))]);
