@@ -15,4 +15,4 @@ pub(crate) use collapse::{Collapse, Ended, Turn, Waited};
 pub(crate) use key::{Key, KeyRef};
 pub(crate) use purges::{Purged, Purges, Tag};
 pub(crate) use shelf::{Found, Shelf};
-pub(crate) use stored::{Coded, Form, Stored};
+pub(crate) use stored::{Coded, Form, Stored, written};

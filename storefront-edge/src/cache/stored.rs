@@ -130,7 +130,8 @@ impl Stored {
     }
 }
 
-fn written(status: StatusCode, fields: &HeaderMap) -> Box<[u8]> {
+/// Status line and fields as they go over the wire, without the empty line that ends them.
+pub(crate) fn written(status: StatusCode, fields: &HeaderMap) -> Box<[u8]> {
     let mut head = format!("HTTP/1.1 {status}\r\n").into_bytes();
     for (name, value) in fields {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {

@@ -113,8 +113,8 @@ impl KeptPages {
     }
 
     /// Whether the answer at this path is made here of the one that the cache has under the same path.
-    pub(crate) fn makes(path: &str) -> bool {
-        view::is_product_json(path)
+    pub(crate) fn makes(target: &str) -> bool {
+        view::is_product_json(view::key(target))
     }
 
     /// The page to be sent for a `GET` or `HEAD` of a path, if it is kept and says nothing that is not so. Waits for nothing; it may make

@@ -1,11 +1,20 @@
 //! A page as bytes, with its headers, ready to be sent to everybody.
 
+use std::{
+    cell::RefCell,
+    sync::OnceLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_cache_policy::http_date;
+
+use crate::cache::written;
 
 /// Headers that describe a body (RFC 9110 section 15.4.5: a 304 carries no others of them than the validators).
 const OF_A_BODY: [header::HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
@@ -18,6 +27,8 @@ pub(crate) struct Rendered {
     pub(crate) body: Bytes,
     /// Of the answer to whom has it already.
     unchanged: HeaderMap,
+    /// Status line and fields as they go over the wire.
+    head: OnceLock<Box<[u8]>>,
 }
 
 /// What a request gets of it.
@@ -35,7 +46,15 @@ impl Rendered {
         for name in OF_A_BODY {
             unchanged.remove(name);
         }
-        Self { headers, body, unchanged }
+        Self { headers, body, unchanged, head: OnceLock::new() }
+    }
+
+    /// Writes status line and fields of HTTP/1.1 without the empty line that ends them.
+    pub(crate) fn write_head(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(self.head.get_or_init(|| written(StatusCode::OK, &self.headers)));
+        into.extend_from_slice(b"date: ");
+        DATE.with_borrow_mut(|date| into.extend_from_slice(date.now().as_bytes()));
+        into.extend_from_slice(b"\r\n");
     }
 
     /// For `GET` or `HEAD`, and whoever has it already.
@@ -45,6 +64,27 @@ impl Rendered {
         }
         let body = if *method == Method::HEAD { Bytes::new() } else { self.body.clone() };
         Given { status: StatusCode::OK, headers: &self.headers, body }
+    }
+}
+
+/// The date as a header says it, written once a second.
+#[derive(Default)]
+struct Date {
+    unix_s: u64,
+    text: String,
+}
+
+thread_local! {
+    static DATE: RefCell<Date> = RefCell::default();
+}
+
+impl Date {
+    fn now(&mut self) -> &str {
+        let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        if unix_s != self.unix_s {
+            *self = Self { unix_s, text: http_date(unix_s) };
+        }
+        &self.text
     }
 }
 
@@ -73,6 +113,15 @@ mod tests {
         headers.insert(header::ETAG, HeaderValue::from_static("W/\"one\""));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
         Rendered::new(headers, Bytes::from_static(b"hello"))
+    }
+
+    #[test]
+    fn a_head_is_written_with_the_date_of_now() {
+        let mut head = Vec::new();
+        rendered().write_head(&mut head);
+        let head = String::from_utf8(head).unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\netag: W/\"one\"\r\n"), "{head}");
+        assert!(head.contains("content-length: 5\r\ndate: ") && head.ends_with(" GMT\r\n"), "{head}");
     }
 
     #[test]

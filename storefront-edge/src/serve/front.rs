@@ -76,16 +76,24 @@ impl Handler for Front {
     type Body = Payload;
 
     fn at_once(&self, request: &Plain<'_>, head: &mut Vec<u8>) -> Option<Bytes> {
-        let body = self.shop.cache.at_once(request, head)?;
         let given = request.field("x-request-id").and_then(|value| std::str::from_utf8(value).ok());
         let id = RequestId::from_client(given, Uuid::now_v7());
-        for part in [
-            &b"x-content-type-options: nosniff\r\nx-edge-region: "[..],
-            self.region.as_bytes(),
-            b"\r\nx-request-id: ",
-            id.as_str().as_bytes(),
-            b"\r\n\r\n",
-        ] {
+        // A plain request says nothing that a page would depend on.
+        let page = self.shop.kept_pages.rendered(request.target, &HeaderMap::new(), Instant::now());
+        let body = match page {
+            Some(page) => {
+                page.write_head(head);
+                if request.is_head { Bytes::new() } else { page.body.clone() }
+            }
+            None if KeptPages::makes(request.target) => return None,
+            None => {
+                let body = self.shop.cache.at_once(request, head)?;
+                let fields = [&b"x-content-type-options: nosniff\r\nx-edge-region: "[..], self.region.as_bytes(), b"\r\n"];
+                fields.iter().for_each(|part| head.extend_from_slice(part));
+                body
+            }
+        };
+        for part in [&b"x-request-id: "[..], id.as_str().as_bytes(), b"\r\n\r\n"] {
             head.extend_from_slice(part);
         }
         Some(body)
