@@ -16,7 +16,7 @@ mod payload;
 mod serve;
 
 pub(crate) use exchange::Exchange;
-pub(crate) use origin::{Origin, OriginError};
+pub(crate) use origin::{Origin, OriginError, Unasked};
 pub(crate) use payload::Payload;
 
 use std::{

@@ -10,7 +10,7 @@ use storefront_service::{Listeners, Readiness, beside_admin};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, ORIGIN_PATIENCE, OriginUrl},
+    config::{Config, ORIGIN_PATIENCE, OriginUrl, ProfileName},
     door::{self, Caller, Handler, Plain},
     engine::{Engine, Exchange, Origin, Payload, Setup},
     upstream::{Protection, Upstream},
@@ -32,7 +32,9 @@ pub(crate) async fn run(
         patience: ORIGIN_PATIENCE,
     };
     let door = config.door()?;
-    let upstream = Upstream::new(Protection::off());
+    // To the letter: each request gets the origin's own answer, or its own failure.
+    let protection = if config.profile == ProfileName::Rfc { Protection::off() } else { Protection::default() };
+    let upstream = Upstream::new(protection);
     let engine = Engine::new(setup, Origin::new(upstream, origin.address.clone()));
     let telling = tokio::spawn(engine.clone().tell());
     tracing::info!(http = %listeners.http_addr()?, origin = origin.address, "listening");

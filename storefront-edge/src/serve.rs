@@ -42,6 +42,8 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     if let Some(origin) = &config.origin {
         return proxy::run(&config, origin, listeners, shutdown).await;
     }
+    // Before anything is counted.
+    install_metrics();
     let tls = config.inventory_tls.clone().open()?;
     let door = config.door()?;
     let upstream = Upstream::new(Protection::default());
@@ -68,14 +70,18 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
         tokio::spawn(live.tell_streams()),
         tokio::spawn(leader::probe(shop.leader.clone(), tls)),
         tokio::spawn(shop.cache.clone().tell()),
-        tokio::spawn(protect::measure(gate.clone())),
     ];
     if let Some(redis) = config.protect.redis.clone() {
         background.push(tokio::spawn(protect::share(gate.rates.clone(), redis, gate.began)));
     }
-    let front = Front::new(shop.clone(), router(shop, gate));
+    let front = Front::new(shop.clone(), router(shop, gate.clone()));
+    // Called on each thread that serves, within its runtime.
+    let make = move || {
+        tokio::spawn(protect::measure(gate.clone()));
+        front.clone()
+    };
     tracing::info!(http = %listeners.http_addr()?, "listening");
-    let server = door::serve(door, listeners.http, move || front.clone(), shutdown.clone());
+    let server = door::serve(door, listeners.http, make, shutdown.clone());
     let served = beside_admin(listeners.admin, readiness, shutdown, server).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served

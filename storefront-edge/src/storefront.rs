@@ -13,7 +13,7 @@ use storefront_types::{CallContext, Problem, ProblemType, Region};
 use crate::{
     checkout::WaitingRoom,
     config::RegionAddress,
-    engine::{Engine, Exchange, Payload},
+    engine::{Engine, Exchange, Payload, Unasked},
     leader::LeaderView,
     live::Live,
     pages::KeptPages,
@@ -63,11 +63,12 @@ impl Storefront {
             }
         }
         let answer = self.cache.answer(exchange).await;
-        if !matches!(answer.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
+        let unasked = answer.extensions().get::<Unasked>().is_some();
+        if !unasked && !matches!(answer.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
             return answer;
         }
-        tracing::warn!("the catalog is away");
-        let problem = Problem::new(ProblemType::Unavailable).detail("the catalog does not answer");
+        let detail = if unasked { "the catalog takes no more now; come back in a second" } else { "the catalog does not answer" };
+        let problem = Problem::new(ProblemType::Unavailable).detail(detail);
         let (parts, body) = ProblemResponse(problem).into_response().into_parts();
         Response::from_parts(parts, Payload::Streamed(body))
     }

@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
@@ -29,6 +30,8 @@ use http_cache_policy::end_to_end;
 use instance::{Instance, Instances, Refused};
 
 use crate::protect::{AdaptiveSettings, Class};
+
+const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_HEADER);
 
 /// Largest answer taken from a service.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -208,8 +211,6 @@ impl Upstream {
             return answer.await;
         }
         let mut other = std::pin::pin!(self.ask(asked, second, timeout.saturating_sub(after)));
-        let won =
-            |first: bool| metrics::counter!("edge_hedges_total", "won" => if first { "first" } else { "second" }).increment(1);
         // One that fails leaves it to the other one.
         tokio::select! {
             answered = &mut answer => match answered {
@@ -225,7 +226,7 @@ impl Upstream {
 
     async fn ask(&self, asked: Asked<'_>, address: &str, timeout: Duration) -> Result<Answer, UpstreamError> {
         let instance = self.instances.get(address);
-        let mut entered = enter(&instance, Class::of(asked.path), self.limited)?;
+        let mut entered = enter(&instance, Class::of_request(asked.method, asked.path), self.limited)?;
         let no_answer = || UpstreamError::NoAnswer { address: address.to_owned(), timeout };
         let request = request(asked, address, timeout).map_err(|_| no_answer())?;
         let exchange = async {
@@ -254,12 +255,49 @@ impl Upstream {
     }
 
     /// Passes a request on and its answer back as it comes: `uri` is absolute, the headers go out as they are, and the head of the
-    /// answer must be here within `timeout`. The breaker counts; the body, in both directions, is the caller's.
+    /// answer must be here within `timeout`. The breaker counts; the body, in both directions, is the caller's. A GET without a body
+    /// that takes longer than nearly all do is sent a second time, without its extensions.
     pub(crate) async fn send(&self, request: Request<Body>, timeout: Duration) -> Result<Response<Incoming>, UpstreamError> {
         let address = request.uri().authority().map(|authority| authority.as_str().to_owned()).unwrap_or_default();
         let instance = self.instances.get(&address);
         self.extra.deposit();
-        let mut entered = enter(&instance, Class::of(request.uri().path()), self.limited)?;
+        let repeatable = self.hedged && matches!(*request.method(), Method::GET | Method::HEAD) && request.body().is_end_stream();
+        let after = if repeatable { instance.hedge_after(timeout) } else { None };
+        let again = after.map(|after| (after, same_without_body(&request)));
+        let mut answer = std::pin::pin!(self.send_once(&instance, request, timeout));
+        let Some((after, again)) = again else { return answer.await };
+        tokio::select! {
+            biased;
+            answered = &mut answer => return answered,
+            () = tokio::time::sleep(after) => {}
+        }
+        if !self.may_repeat("hedge") {
+            return answer.await;
+        }
+        let mut other = std::pin::pin!(self.send_once(&instance, again, timeout.saturating_sub(after)));
+        tokio::select! {
+            answered = &mut answer => match answered {
+                Ok(answer) if !answer.status().is_server_error() => { won(true); Ok(answer) }
+                failed => other.await.or(failed).inspect(|_| won(false)),
+            },
+            answered = &mut other => match answered {
+                Ok(answer) if !answer.status().is_server_error() => { won(false); Ok(answer) }
+                _ => answer.await.inspect(|_| won(true)),
+            },
+        }
+    }
+
+    async fn send_once(
+        &self,
+        instance: &Arc<Instance>,
+        mut request: Request<Body>,
+        timeout: Duration,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let mut entered = enter(instance, Class::of_request(request.method(), request.uri().path()), self.limited)?;
+        let no_answer = || UpstreamError::NoAnswer { address: instance.address.clone(), timeout };
+        if self.limited {
+            request.headers_mut().insert(DEADLINE, left_ms(timeout));
+        }
         match tokio::time::timeout(timeout, self.client.request(request)).await {
             Ok(Ok(answer)) => {
                 entered.answered(answer.status());
@@ -268,16 +306,34 @@ impl Upstream {
             Ok(Err(error)) => {
                 entered.failed(true);
                 Err(match error.is_connect() {
-                    true => UpstreamError::Unreachable { address },
-                    false => UpstreamError::NoAnswer { address, timeout },
+                    true => UpstreamError::Unreachable { address: instance.address.clone() },
+                    false => no_answer(),
                 })
             }
             Err(_) => {
                 entered.failed(false);
-                Err(UpstreamError::NoAnswer { address, timeout })
+                Err(no_answer())
             }
         }
     }
+}
+
+fn won(first: bool) {
+    metrics::counter!("edge_hedges_total", "won" => if first { "first" } else { "second" }).increment(1);
+}
+
+fn same_without_body(request: &Request<Body>) -> Request<Body> {
+    let mut same = Request::new(Body::empty());
+    *same.method_mut() = request.method().clone();
+    *same.uri_mut() = request.uri().clone();
+    *same.version_mut() = request.version();
+    *same.headers_mut() = request.headers().clone();
+    same
+}
+
+/// Nobody waits longer, so nothing behind needs to go on for longer.
+fn left_ms(timeout: Duration) -> HeaderValue {
+    HeaderValue::from(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn enter(instance: &Arc<Instance>, class: Class, limited: bool) -> Result<instance::Entered<'_>, UpstreamError> {
@@ -300,9 +356,7 @@ fn request(asked: Asked<'_>, address: &str, timeout: Duration) -> http::Result<R
                 ours.insert(name, value);
             }
         }
-        // Nobody waits longer, so nothing behind needs to go on for longer.
-        let left_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        ours.insert(HeaderName::from_static(DEADLINE_HEADER), HeaderValue::from(left_ms));
+        ours.insert(DEADLINE, left_ms(timeout));
     }
     request.body(Body::from(asked.body.clone()))
 }

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{Router, body::Body};
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::{
@@ -78,7 +78,7 @@ pub async fn serve_connections(
         let (http, service, watcher) = (http.clone(), service.clone(), drain.watcher());
         match &door {
             Door::Open => {
-                tokio::spawn(serve_one(http, stream, Arrival { service, address: remote, name: None }, watcher));
+                tokio::spawn(serve_one(http, stream, service, watcher));
             }
             Door::Tls(acceptor) => {
                 let acceptor = acceptor.clone();
@@ -86,8 +86,7 @@ pub async fn serve_connections(
                     let accepted = acceptor.accept(stream, remote).await;
                     drop(room);
                     if let Some(accepted) = accepted {
-                        let service = Arrival { service, address: remote, name: Some(accepted.name) };
-                        serve_one(http, accepted.stream, service, watcher).await;
+                        serve_one(http, accepted.stream, Named { service, name: accepted.name }, watcher).await;
                     }
                 });
             }
@@ -97,10 +96,10 @@ pub async fn serve_connections(
     drain.shutdown().await;
 }
 
-type Accepted = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
+type Arrived = (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>);
 
 /// The next connection, when there is room for its handshake.
-async fn accept(listener: &TcpListener, door: &Door) -> std::io::Result<Accepted> {
+async fn accept(listener: &TcpListener, door: &Door) -> std::io::Result<Arrived> {
     let room = match door {
         Door::Open => None,
         Door::Tls(acceptor) => acceptor.room().await,
@@ -118,24 +117,20 @@ where
     }
 }
 
-/// Tells with each request from where the connection comes, as [`ConnectInfo`], and whose certificate it has.
+/// Tells with each request whose certificate the connection has.
 #[derive(Clone)]
-struct Arrival<S> {
+struct Named<S> {
     service: S,
-    address: SocketAddr,
-    name: Option<PeerName>,
+    name: PeerName,
 }
 
-impl<S: HttpService> Service<Request<Incoming>> for Arrival<S> {
+impl<S: HttpService> Service<Request<Incoming>> for Named<S> {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = S::Future;
 
     fn call(&self, mut request: Request<Incoming>) -> S::Future {
-        request.extensions_mut().insert(ConnectInfo(self.address));
-        if let Some(name) = &self.name {
-            request.extensions_mut().insert(name.clone());
-        }
+        request.extensions_mut().insert(self.name.clone());
         self.service.call(request)
     }
 }

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tower_http::timeout::TimeoutBody;
 
 use super::{
-    Engine, Exchange, OriginError, Payload,
+    Engine, Exchange, OriginError, Payload, Unasked,
     complete::{ask_for_rest, rest_of},
     count,
     exchange::{authority, target},
@@ -26,6 +26,9 @@ use crate::{
 };
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// For what the origin is not asked, because it has too much to do or failed a moment ago.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
 /// How this cache calls itself to those behind it (RFC 9110 section 7.6.3).
 const VIA: HeaderValue = HeaderValue::from_static("1.1 storefront-edge");
@@ -301,11 +304,23 @@ impl Engine {
     }
 
     fn without_answer(&self, error: &OriginError, question: &Question, plan: Plan) -> Response<Payload> {
-        tracing::info!(%error, target = %target(&question.uri), "the origin gave no answer");
+        let unasked = error.is_unasked();
+        match unasked {
+            // As many as are too many, so none is worth a line.
+            true => tracing::debug!(%error, target = %target(&question.uri), "the origin is not asked"),
+            false => tracing::info!(%error, target = %target(&question.uri), "the origin gave no answer"),
+        }
         if plan.stands_in != StandsIn::Never
             && let Some(stored) = &plan.stored
             && let Some(answer) = self.stood_in(question, stored, &plan, "stale-if-error", None)
         {
+            return answer;
+        }
+        if unasked {
+            count("shed");
+            let mut answer = failure(StatusCode::SERVICE_UNAVAILABLE, plan.why);
+            answer.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
+            answer.extensions_mut().insert(Unasked);
             return answer;
         }
         count("failed");

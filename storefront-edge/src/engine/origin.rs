@@ -20,6 +20,17 @@ pub(crate) enum OriginError {
     Target(String),
 }
 
+impl OriginError {
+    /// Nothing was sent: it carries no more, or is left alone for a moment.
+    pub(crate) fn is_unasked(&self) -> bool {
+        matches!(self, Self::Failed(UpstreamError::Full { .. } | UpstreamError::Broken { .. }))
+    }
+}
+
+/// On an answer of this edge's own: the origin was not asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unasked;
+
 #[derive(Clone)]
 pub(crate) struct Origin {
     upstream: Upstream,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use catalog_api::paths as catalog_paths;
+use http::Method;
 use orders_api::paths;
 
 /// What a request is for. Browsing is shed first, a purchase last.
@@ -25,8 +25,15 @@ impl Class {
             paths::REGISTER | "/register" => Self::Personal,
             _ if under(path, paths::CHECKOUT) => Self::Checkout,
             _ if [paths::CART, paths::ORDERS, "/cart", "/orders"].iter().any(|of| under(path, of)) => Self::Personal,
-            _ if path.starts_with(catalog_paths::PRODUCTS) => Self::Browse,
             _ => Self::Browse,
+        }
+    }
+
+    /// The same for what is no path of the shop: a change is more than a look.
+    pub(crate) fn of_request(method: &Method, path: &str) -> Self {
+        match Self::of(path) {
+            Self::Browse if !method.is_safe() => Self::Personal,
+            class => class,
         }
     }
 
@@ -140,8 +147,9 @@ mod tests {
             ("/cartoons", Class::Browse),
             ("/", Class::Browse),
         ] {
-            assert_eq!(Class::of(path), class, "{path}");
+            assert_eq!(Class::of_request(&Method::GET, path), class, "{path}");
         }
+        assert_eq!(Class::of_request(&Method::POST, "/changed"), Class::Personal);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 //! edge does not carry is shed, browsing first.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -23,6 +23,7 @@ use super::{
     client::{self, Network},
     rate::{Key, Rates, Verdict},
 };
+use crate::door::Caller;
 
 /// Requests under way at least, however late work runs: with fewer a processor would wait for them.
 const FEWEST: usize = 64;
@@ -64,7 +65,7 @@ impl Gate {
     }
 
     fn verdict(&self, request: &Request, class: Class) -> Verdict {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let peer = request.extensions().get::<Caller>().map(|caller| caller.address.ip());
         // Without a peer, which only a wrongly built server leaves out, all are one client.
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let forwarded = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
@@ -102,7 +103,7 @@ impl Gate {
 pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     // Deadlines begin here: one of a stranger's would end the request that others wait for with it, and count as a failure.
     request.headers_mut().remove(DEADLINE_HEADER);
-    let class = Class::of(request.uri().path());
+    let class = Class::of_request(request.method(), request.uri().path());
     let mut response = admitted(&gate, class, request, next).await;
     let headers = response.headers_mut();
     headers.insert("x-edge-region", gate.region.clone());
