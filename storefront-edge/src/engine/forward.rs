@@ -30,6 +30,10 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// For what the origin is not asked, because it has too much to do or failed a moment ago.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
+/// What a request for an answer that is for everybody says beside `Via`: where it goes, and which request caused it.
+const OF_A_FILL: [HeaderName; 3] =
+    [header::HOST, HeaderName::from_static("x-request-id"), HeaderName::from_static("traceparent")];
+
 /// How this cache calls itself to those behind it (RFC 9110 section 7.6.3).
 const VIA: HeaderValue = HeaderValue::from_static("1.1 storefront-edge");
 
@@ -64,7 +68,7 @@ impl Engine {
         let (parts, _) = request.into_parts();
         let question = Question { method: parts.method, uri: parts.uri, headers: parts.headers };
         loop {
-            let mut headers = self.outgoing(&question.headers, from);
+            let mut headers = self.outgoing(&question, from);
             // The content of a GET has no meaning (RFC 9110 section 9.3.1), and an answer chosen by it must not reach others: it stays here,
             // and its length with it.
             headers.remove(header::CONTENT_LENGTH);
@@ -139,11 +143,14 @@ impl Engine {
     }
 
     /// Fields for the origin: the client's own, less those of its connection.
-    fn outgoing(&self, request: &HeaderMap, from: Option<std::net::IpAddr>) -> HeaderMap {
-        let mut headers = end_to_end(request);
+    fn outgoing(&self, question: &Question, from: Option<std::net::IpAddr>) -> HeaderMap {
+        let mut headers = end_to_end(&question.headers);
         headers.remove(header::EXPECT);
         let names_host = self.setup.by_authority && headers.contains_key(header::HOST);
-        if !names_host && let Ok(host) = HeaderValue::from_str(self.origin.address()) {
+        // The host of an absolute target counts, whatever `Host` says (RFC 9112 section 3.2.2); answers are stored under it.
+        let absolute = question.uri.authority().filter(|_| self.setup.by_authority).map(http::uri::Authority::as_str);
+        let host = absolute.or_else(|| (!names_host).then(|| self.origin.address()));
+        if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
             headers.insert(header::HOST, host);
         }
         headers.append(header::VIA, VIA);
@@ -153,20 +160,11 @@ impl Engine {
         headers
     }
 
-    /// Wants the whole answer, and plain.
+    /// Wants the whole answer, and plain. It is for everybody: nothing that one client says may have a part in it.
     fn plain(&self, headers: &mut HeaderMap) {
-        let special = [
-            header::RANGE,
-            header::ACCEPT_ENCODING,
-            header::CACHE_CONTROL,
-            header::PRAGMA,
-            header::COOKIE,
-            header::AUTHORIZATION,
-        ];
-        for name in special {
-            headers.remove(name);
-        }
-        validation(headers, &HeaderMap::new());
+        let nobodys = OF_A_FILL.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
+        *headers = nobodys.collect();
+        headers.insert(header::VIA, VIA);
     }
 
     /// A `304` to our own condition. `None` when it speaks of an answer that is not stored here.
@@ -344,7 +342,7 @@ impl Engine {
             let status = if question.method == Method::TRACE { StatusCode::NOT_IMPLEMENTED } else { StatusCode::NO_CONTENT };
             return failure(status, why);
         }
-        let mut headers = self.outgoing(&question.headers, from);
+        let mut headers = self.outgoing(&question, from);
         hops.tell(&mut headers);
         let arrived = match self.ask(question.method.clone(), &question.uri, headers, body, interim.as_ref()).await {
             Ok(arrived) => arrived,

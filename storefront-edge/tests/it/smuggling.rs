@@ -42,12 +42,22 @@ const HEADS: [&str; 25] = [
     "Connection: Content-Length, Transfer-Encoding\r\nContent-Length: 5",
 ];
 
-/// Sends bytes, says that no more will come, and takes whatever comes back.
-async fn raw(stage: &Stage, bytes: &[u8]) -> String {
+#[derive(PartialEq, Eq)]
+enum Open {
+    /// More could come.
+    Still,
+    /// No more will come, and the other side is told so.
+    NoMore,
+}
+
+/// Sends bytes, and takes whatever comes back.
+async fn raw(stage: &Stage, bytes: &[u8], open: Open) -> String {
     let mut connection = TcpStream::connect(stage.address).await.unwrap();
     // The edge may refuse while the rest is still on its way.
     let _ = connection.write_all(bytes).await;
-    let _ = connection.shutdown().await;
+    if open == Open::NoMore {
+        let _ = connection.shutdown().await;
+    }
     let mut answer = Vec::new();
     let read = timeout(Duration::from_secs(30), connection.read_to_end(&mut answer)).await;
     assert!(read.is_ok(), "the connection stayed open: {}", String::from_utf8_lossy(&answer));
@@ -65,7 +75,7 @@ async fn a_request_within_a_request_is_none() {
             let stage = Stage::open().await;
             stage.origin.will_say(vec![fresh(); 8]);
             let bytes = format!("{method} /first HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n0\r\n\r\n{SMUGGLED}");
-            let answer = raw(&stage, bytes.as_bytes()).await;
+            let answer = raw(&stage, bytes.as_bytes(), Open::NoMore).await;
             let received = stage.origin.received();
             for request in &received {
                 assert_eq!(request.head.target(), "/first", "{method} {head:?} reached the origin as {received:#?}");
@@ -85,8 +95,12 @@ async fn fields_that_are_none_are_refused() {
         ["X-A: b\0c", "X A: b", "X-A\x01: b", ": b", "X-A", "X-\u{e9}: b", "Host: b", "Host: a b", "Host: a/b", "Host: a@b"];
     for field in bad {
         let stage = Stage::open().await;
-        let answer =
-            raw(&stage, format!("GET /first HTTP/1.1\r\nHost: a\r\n{field}\r\nConnection: close\r\n\r\n").as_bytes()).await;
+        let answer = raw(
+            &stage,
+            format!("GET /first HTTP/1.1\r\nHost: a\r\n{field}\r\nConnection: close\r\n\r\n").as_bytes(),
+            Open::NoMore,
+        )
+        .await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{field:?}: {answer}");
         assert!(stage.origin.received().is_empty(), "{field:?} reached the origin");
     }
@@ -97,7 +111,8 @@ async fn targets_that_are_none_are_refused() {
     for target in ["", "first", "/a b", "/a\tb", "/a\0b", "http://", "//", "*", "/\u{e9}\r\nX: y", "javascript:alert(1)"] {
         let stage = Stage::open().await;
         stage.origin.will_say(vec![fresh(); 2]);
-        let answer = raw(&stage, format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes()).await;
+        let answer =
+            raw(&stage, format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes(), Open::NoMore).await;
         for request in stage.origin.received() {
             assert_eq!(request.head.target(), target, "{target:?} was changed");
         }
@@ -109,8 +124,9 @@ async fn targets_that_are_none_are_refused() {
 async fn pipelined_requests_get_their_own_answers() {
     let stage = Stage::open().await;
     stage.origin.will_say((0..3).map(|nth| ok("max-age=3600").body(format!("body {nth}."))).collect());
-    let bytes: String = (0..3).map(|nth| format!("GET /{nth} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
-    let answer = raw(&stage, bytes.as_bytes()).await;
+    let last = ["", "", "Connection: close\r\n"];
+    let bytes: String = (0..3).map(|nth| format!("GET /{nth} HTTP/1.1\r\nHost: a\r\n{}\r\n", last[nth])).collect();
+    let answer = raw(&stage, bytes.as_bytes(), Open::Still).await;
     let found: Vec<usize> = (0..3).filter_map(|nth| answer.find(&format!("body {nth}."))).collect();
     assert!(found.len() == 3 && found.is_sorted(), "{answer}");
 }

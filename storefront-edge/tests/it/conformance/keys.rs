@@ -54,7 +54,7 @@ cases! {
     ];
     host_of_the_absolute_form: vec![
         get().with("Host", "b.example").asks(ok("max-age=3600").body("wrong")),
-        get().at("http://a.example/t").with("Host", "b.example").asks(ok("max-age=3600").body("right")),
+        get().at("http://a.example/t").with("Host", "b.example").asks(ok("max-age=3600").body("right")).origin_got("host", "a.example"),
         get().with("Host", "a.example").cached().body("right"),
     ];
     escapes_reach_the_origin: passed_on("/a%2fb%2Fc/%7Ed?x=%20&y=+&z=%c3%A9");

@@ -2,7 +2,7 @@
 //! RFC 9111 section 4.1: which stored answer fits which request. Must not: test keys without `Vary`.
 
 use super::{
-    answer::{Answer, ok, plain, status},
+    answer::{Answer, ok, plain},
     date::date,
     step::{Step, get},
 };
