@@ -52,9 +52,6 @@ struct Nodes<'a> {
     redis: Vec<(String, u16)>,
 }
 
-/// For each client of a local topology, which are all the one 127.0.0.1: five times the 20,000 a second that one machine drives.
-const LOCAL_LIMIT: &str = "100000:100000";
-
 fn at(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
