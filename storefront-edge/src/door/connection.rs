@@ -41,10 +41,10 @@ enum Next {
 /// Serves a connection to its end.
 pub(super) async fn serve<H: Handler>(worker: Rc<Worker<H>>, stream: TcpStream, address: SocketAddr, life: Rc<Life>) {
     let Some(tls) = &worker.tls else { return serve_h1(&worker, Stream::Plain(stream), address, life).await };
-    let Some(stream) = tls.accept(stream, &life).await else { return };
+    // What is not waiting for a request is in boxes, here and below, so that a connection that waits for one is small.
+    let Some(stream) = Box::pin(tls.accept(stream, &life)).await else { return };
     life.enter(Phase::Idle);
     match stream.get_ref().1.alpn_protocol() {
-        // In a box, so that the many others are small.
         Some(b"h2") => Box::pin(streams::serve(worker.clone(), stream, address, life)).await,
         _ => serve_h1(&worker, Stream::Tls(stream), address, life).await,
     }
@@ -69,7 +69,7 @@ async fn serve_h1<H: Handler>(worker: &Rc<Worker<H>>, stream: Stream, address: S
                 if let Some((status, detail)) = told {
                     worker.count_refused(status);
                     // A caller who cannot be told is gone.
-                    let _ = unless_cut(&life, tell(&mut wire, status, detail)).await;
+                    let _ = unless_cut(&life, Box::pin(tell(&mut wire, status, detail))).await;
                 }
                 return farewell(wire, &life).await;
             }
@@ -114,7 +114,6 @@ async fn exchange<H: Handler>(
             answer(worker.clone(), life.clone(), request, caller)
         })
     };
-    // In a box, so that a connection that waits is small.
     let connection = Box::new(worker.http1.serve_connection(TokioIo::new(wire), service));
     life.set_buffers(true);
     let next = drive(connection, life, interim).await;
@@ -157,7 +156,7 @@ where
     let mut wire = parts.io.into_inner();
     match end {
         Err(Order::Park) => {
-            wire.put_back(parts.read_buf);
+            wire.put_back(&parts.read_buf);
             Next::Park(wire)
         }
         Err(Order::TooSlow) => {
@@ -200,10 +199,10 @@ async fn farewell(wire: Wire, life: &Life) {
 /// The same for any transport.
 pub(super) async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin, life: &Life) {
     life.enter(Phase::Farewell);
-    let parting = async {
+    let parting = Box::pin(async {
         stream.shutdown().await?;
         tokio::io::copy(&mut (&mut stream).take(FAREWELL_BYTES), &mut tokio::io::sink()).await
-    };
+    });
     // However it ends, it ends.
     let _ = unless_cut(life, parting).await;
 }

@@ -106,8 +106,6 @@ pub(super) struct Life {
     /// Requests being answered: more than one over HTTP/2.
     under_way: Cell<u32>,
     has_buffers: Cell<bool>,
-    /// Bytes came while a request was being answered: they may be the beginning of the next one, which only hyper can tell.
-    read_ahead: Cell<bool>,
     order: Cell<Option<Order>>,
     waker: RefCell<Option<Waker>>,
 }
@@ -122,7 +120,6 @@ impl Life {
             stalled: Cell::new(None),
             under_way: Cell::new(0),
             has_buffers: Cell::new(false),
-            read_ahead: Cell::new(false),
             order: Cell::new(None),
             waker: RefCell::new(None),
         }
@@ -142,15 +139,10 @@ impl Life {
         match self.phase.get() {
             Phase::Idle => {
                 self.enter(Phase::Head);
-                self.read_ahead.set(false);
                 true
             }
             Phase::Head => true,
-            Phase::Busy => {
-                self.read_ahead.set(true);
-                false
-            }
-            Phase::Handshake | Phase::Farewell => false,
+            Phase::Busy | Phase::Handshake | Phase::Farewell => false,
         }
     }
 
@@ -185,7 +177,7 @@ impl Life {
             phase: self.phase.get(),
             age: now - self.since.get(),
             stalled: self.stalled.get().map(|since| now - since),
-            can_park: self.has_buffers.get() && !self.read_ahead.get() && self.stalled.get().is_none(),
+            can_park: self.has_buffers.get() && self.stalled.get().is_none(),
             draining: draining.map(|since| now - since),
             is_crowded,
         }
@@ -261,16 +253,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_connection_whose_next_bytes_begin_a_head_gives_its_buffers_back() {
+    fn only_the_first_bytes_after_an_answer_begin_a_head() {
         let life = Rc::new(Life::new(Rc::default(), Phase::Idle));
         life.set_buffers(true);
         assert!(life.has_read() && life.phase() == Phase::Head);
-        let request = life.request();
-        assert!(life.seen(None, false).can_park && !life.has_read());
-        drop(request);
-        assert!(life.phase() == Phase::Idle && !life.seen(None, false).can_park);
-        assert!(life.has_read());
-        drop(life.request());
-        assert!(life.seen(None, false).can_park);
+        let (one, other) = (life.request(), life.request());
+        assert!(!life.has_read());
+        drop(one);
+        assert_eq!(life.phase(), Phase::Busy);
+        drop(other);
+        assert!(life.phase() == Phase::Idle && life.seen(None, false).can_park && life.has_read());
     }
 }

@@ -57,3 +57,35 @@ pub(super) fn take_no_more(listener: &TcpListener) -> std::io::Result<()> {
 pub(super) fn take_no_more(_: &TcpListener) -> std::io::Result<()> {
     Ok(())
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_comes_while_a_listener_ends_reaches_the_next_one() {
+        let old = shared_listener(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = old.local_addr().unwrap();
+        let mut before = TcpStream::connect(address).await.unwrap();
+        take_no_more(&old).unwrap();
+        let during = tokio::spawn(TcpStream::connect(address));
+        // It has sent its SYN by now, which nobody has answered; what had come before is still there.
+        tokio::task::yield_now().await;
+        let (mut accepted, _) = old.accept().await.unwrap();
+        drop(old);
+        let next = shared_listener(address).unwrap();
+        accepted.write_all(b"old").await.unwrap();
+        drop(accepted);
+        let mut said = String::new();
+        before.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "old");
+        let during = during.await.unwrap().unwrap();
+        let (_, from) = next.accept().await.unwrap();
+        assert_eq!(from, during.local_addr().unwrap());
+    }
+}

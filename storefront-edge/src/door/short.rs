@@ -16,6 +16,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt, ReadBuf};
 use super::{
     Handler,
     answer::is_host,
+    connection::unless_cut,
     life::{Life, Phase},
     wire::Wire,
     worker::Worker,
@@ -123,7 +124,8 @@ pub(super) async fn answer<H: Handler>(worker: &Worker<H>, wire: &mut Wire, life
             Step::Done(done) => return done,
             Step::Write(left) => {
                 let _under_way = life.request();
-                if wire.write_all(&left).await.is_err() {
+                // Whoever takes nothing for long is cut off.
+                if !matches!(unless_cut(life, wire.write_all(&left)).await, Some(Ok(()))) {
                     return Short::Over;
                 }
                 if wire.has_before() {
@@ -151,7 +153,7 @@ fn step<H: Handler>(worker: &Worker<H>, wire: &mut Wire, life: &Life, cx: &mut C
     while !rest.is_empty() {
         head.clear();
         let Some((Some(body), length)) = first(rest, |request| worker.handler.at_once(request, head)) else {
-            wire.put_back(Bytes::copy_from_slice(rest));
+            wire.put_back(rest);
             return Step::Done(Short::Long);
         };
         rest = &rest[length..];
@@ -162,7 +164,7 @@ fn step<H: Handler>(worker: &Worker<H>, wire: &mut Wire, life: &Life, cx: &mut C
         };
         life.enter(Phase::Idle);
         if written < head.len() + body.len() {
-            wire.put_back(Bytes::copy_from_slice(rest));
+            wire.put_back(rest);
             let left =
                 [head.get(written..).unwrap_or_default(), body.get(written.saturating_sub(head.len())..).unwrap_or_default()];
             return Step::Write(left.concat().into());

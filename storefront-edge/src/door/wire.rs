@@ -44,9 +44,9 @@ impl Wire {
         Self { stream, life, before, framing, interim, sending, is_drained: false, is_over: false, has_two_lengths: false }
     }
 
-    /// Gives bytes back that were read and not used.
-    pub(super) fn put_back(&mut self, bytes: Bytes) {
-        self.before = bytes;
+    /// Gives bytes back that were read and not used. Copied: also an empty piece of hyper's buffer holds all of it.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        self.before = Bytes::copy_from_slice(bytes);
     }
 
     pub(super) fn is_tls(&self) -> bool {

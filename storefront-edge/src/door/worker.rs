@@ -161,6 +161,7 @@ impl<H: Handler> Worker<H> {
         while !self.lives.borrow().is_empty() {
             self.ended.notified().await;
         }
+        self.crew.wait_for_others().await;
     }
 
     /// Never returns.

@@ -118,3 +118,20 @@ async fn a_request_under_way_is_answered_and_the_connection_then_closed() {
     let said = until_closed(&mut busy).await;
     assert!(said.starts_with("HTTP/1.1 200 ") && said.contains("connection: close") && said.ends_with("held"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_over_another_threads_connection_to_a_service_is_answered_too() {
+    let origin = Origin::start().await;
+    let edge = Edge::start(&origin, &[]).await;
+    let mut first = edge.connect().await;
+    // Opens a connection to the service, on the first one's thread.
+    assert!(ask(&mut first, "/v1/orders").await.is_some());
+    let mut second = edge.connect().await;
+    tokio::io::AsyncWriteExt::write_all(&mut second, super::get_request("/v1/orders/held").as_bytes()).await.unwrap();
+    eventually(async || origin.waiting.load(Ordering::SeqCst) == 1).await;
+    edge.stop.cancel();
+    drop(first);
+    eventually(async || TcpStream::connect(edge.address).await.is_err()).await;
+    origin.held.add_permits(1);
+    assert!(until_closed(&mut second).await.starts_with("HTTP/1.1 200 "));
+}

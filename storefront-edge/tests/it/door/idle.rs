@@ -48,3 +48,25 @@ async fn half_a_head_sent_behind_a_request_is_not_lost_by_idling() {
     stream.write_all(second.as_bytes()).await.unwrap();
     assert_eq!(answer(&mut stream).await.unwrap().1, "product b");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_spread_over_the_threads() {
+    let origin = Origin::start().await;
+    let edge = Edge::start(&origin, &["--workers", "4"]).await;
+    let mut streams = Vec::new();
+    for _ in 0..40 {
+        let mut stream = edge.connect().await;
+        assert!(ask(&mut stream, "/v1/products/a").await.is_some());
+        streams.push(stream);
+    }
+    eventually(async || edge.metric("edge_connections").await == 40.0).await;
+    let text = edge.admin("/metrics").await;
+    let counts: Vec<&str> = text.lines().filter(|line| line.starts_with("edge_connections{")).collect();
+    for line in &counts {
+        let count: u32 = line.rsplit(' ').next().unwrap().parse().unwrap();
+        assert_eq!(count, 10, "{counts:?}");
+    }
+    for mut stream in streams {
+        assert_eq!(ask(&mut stream, "/v1/products/b").await.unwrap().1, "product b");
+    }
+}

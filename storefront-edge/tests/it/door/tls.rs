@@ -49,16 +49,20 @@ impl Files {
     }
 }
 
-/// `None`: the edge shows another certificate than this one.
-async fn connect(edge: &Edge, wanted: &CertificateDer<'static>, protocol: &[u8]) -> Option<TlsStream<TcpStream>> {
+fn config(wanted: &CertificateDer<'static>, protocol: &[u8]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(wanted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
+    Arc::new(config)
+}
+
+/// `None`: the edge shows another certificate than this one.
+async fn connect(edge: &Edge, wanted: &CertificateDer<'static>, protocol: &[u8]) -> Option<TlsStream<TcpStream>> {
     let stream = edge.connect().await;
-    TlsConnector::from(Arc::new(config)).connect(NAME.try_into().unwrap(), stream).await.ok()
+    TlsConnector::from(config(wanted, protocol)).connect(NAME.try_into().unwrap(), stream).await.ok()
 }
 
 /// Asks over HTTP/1.1, for the last time on this connection.
@@ -68,6 +72,20 @@ async fn ask_last(stream: &mut TlsStream<TcpStream>, path: &str) -> String {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).await.unwrap();
     String::from_utf8(all).unwrap()
+}
+
+/// Sends a request in the packet that ends the handshake.
+fn ask_at_once(edge: std::net::SocketAddr, wanted: &CertificateDer<'static>) -> String {
+    use std::io::{Read, Write};
+    let mut connection = rustls::ClientConnection::new(config(wanted, b"http/1.1"), NAME.try_into().unwrap()).unwrap();
+    let request = get_request("/v1/products/a").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    // Kept until there are keys to send it with.
+    connection.writer().write_all(request.as_bytes()).unwrap();
+    let mut tcp = std::net::TcpStream::connect(edge).unwrap();
+    tcp.set_read_timeout(Some(super::PATIENCE)).unwrap();
+    let mut said = String::new();
+    rustls::Stream::new(&mut connection, &mut tcp).read_to_string(&mut said).unwrap();
+    said
 }
 
 type Sender = http2::SendRequest<Empty<Bytes>>;
@@ -105,6 +123,11 @@ async fn both_protocols_are_spoken_and_pages_ask_for_tls_from_now_on() {
     let mut stream = plain.connect().await;
     let (head, _) = super::ask(&mut stream, "/register").await.unwrap();
     assert!(head.starts_with("HTTP/1.1 200 ") && !head.contains("strict-transport-security"), "{head}");
+
+    let address = edge.address;
+    let wanted = certificate.clone();
+    let said = tokio::task::spawn_blocking(move || ask_at_once(address, &wanted)).await.unwrap();
+    assert!(said.ends_with("product a"), "{said}");
 
     let mut sender = connect_h2(&edge, &certificate).await;
     let (status, headers, _) = ask_h2(&mut sender, request("/register", &[])).await;
