@@ -99,6 +99,8 @@ impl Edge {
         let (catalog, orders) = (origin.address.to_string(), format!("eu={}", origin.address));
         let mut line = vec!["edge", "--region", "eu", "--catalog", &catalog, "--orders", &orders];
         line.extend(["--inventory", "eu=127.0.0.1:9", "--inventory-plaintext"]);
+        // All clients of these tests are one.
+        line.extend(["--limit-browse", "0:0", "--limit-personal", "0:0", "--limit-checkout", "0:0"]);
         line.extend(flags);
         if !flags.contains(&"--workers") {
             line.extend(["--workers", "2"]);

@@ -149,7 +149,10 @@ impl Edge {
         };
         let (orders, inventory) = (list(orders), list(inventory));
         let known = ["edge", "--region", "eu", "--catalog", &catalog.address, "--orders", &orders, "--inventory", &inventory];
-        let config = Config::parse_from(known.iter().chain(&["--inventory-plaintext"]).chain(more));
+        Self::running(Config::parse_from(known.iter().chain(&["--inventory-plaintext"]).chain(more))).await
+    }
+
+    pub(crate) async fn running(config: Config) -> Self {
         let (listeners, stop) = (Listeners::loopback().await.unwrap(), CancellationToken::new());
         let base = format!("http://{}", listeners.http_addr().unwrap());
         let admin = format!("http://{}", listeners.admin_addr().unwrap());
