@@ -11,7 +11,7 @@ pub struct ProtectArgs {
     #[arg(long, env = "MAX_REQUESTS", default_value_t = 20_000)]
     pub max_requests: usize,
     /// How late work may run, as a standing queue, before requests are shed
-    #[arg(long, env = "MAX_LAG_MS", default_value_t = 20)]
+    #[arg(long, env = "MAX_LAG_MS", default_value_t = 50)]
     pub max_lag_ms: u64,
     /// Pages and catalog data per client, RATE:BURST; cache hits of the API are not counted
     #[arg(long, env = "LIMIT_BROWSE", default_value = "200:1000")]
