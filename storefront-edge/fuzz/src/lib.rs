@@ -1,0 +1,5 @@
+//! What fuzzing asks of the cache policy.
+
+mod heads;
+
+pub use heads::heads;
