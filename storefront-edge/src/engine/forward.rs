@@ -242,10 +242,11 @@ impl Engine {
 
     async fn received(self: &Arc<Self>, question: Question, arrived: Arrived, mut plan: Plan) -> Response<Payload> {
         let Arrived { parts, body, times, ticket } = arrived;
-        let failed = matches!(parts.status.as_u16(), 500 | 502 | 503 | 504);
-        if failed
+        let failed = |status: StatusCode| matches!(status.as_u16(), 500 | 502 | 503 | 504);
+        if failed(parts.status)
             && plan.stands_in == StandsIn::OnError
-            && let Some(stored) = plan.stored.clone()
+            // A stored error is no better than a new one.
+            && let Some(stored) = plan.stored.clone().filter(|stored| !failed(stored.status))
         {
             let status = Some(parts.status.as_u16());
             if let Some(answer) = self.stood_in(&question, &stored, &plan, "stale-if-error", status) {

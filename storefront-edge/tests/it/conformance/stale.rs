@@ -72,6 +72,14 @@ cases! {
         get().asks(ok("max-age=3600")),
         get().cached(),
     ];
+    stored_error_and_503: first(
+        status(503).with("Cache-Control", "max-age=10, stale-if-error=600").with("Age", "20"),
+        get().asks(failing(503).body("new")).status(503).body("new"),
+    );
+    stored_error_and_200: first(
+        status(500).with("Cache-Control", "max-age=10").with("Age", "20"),
+        get().asks(plain().body("new")).status(200).body("new"),
+    );
     nothing_stored_and_503: vec![get().asks(failing(503))];
     nothing_stored_and_closed: vec![get().fails_with(closes()).check(gateway_error)];
     nothing_stored_and_nobody: vec![get().without_origin().fails_with(closes()).check(gateway_error)];
