@@ -8,6 +8,7 @@ mod forms;
 mod html;
 mod kept;
 mod making;
+mod outage;
 mod rendered;
 mod reuse;
 mod security;
@@ -24,6 +25,7 @@ use axum::{
 };
 
 pub(crate) use kept::KeptPages;
+pub(crate) use security::{from_elsewhere, secure_cookies};
 pub(crate) use stock_stream::__path_stream;
 
 use crate::storefront::Storefront;

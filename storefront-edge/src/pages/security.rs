@@ -5,7 +5,7 @@
 //! posted across sites.
 
 use axum::extract::Request;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use orders_api::SESSION_COOKIE;
 use storefront_types::{Problem, ProblemType, Region};
 
@@ -102,6 +102,25 @@ pub(super) fn same_site(request: &Request) -> Result<(), Problem> {
     }
 }
 
+/// Whether another site's page sent this, with the shopper's cookie: the API takes JSON only, which such a page cannot send, and refuses it
+/// all the same.
+pub(crate) fn from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site");
+    site && !method.is_safe() && has_session(headers) && !headers.contains_key(header::AUTHORIZATION)
+}
+
+/// Over TLS the session's cookie must never travel without it. `orders`, which makes the cookie, does not see how the shopper came.
+pub(crate) fn secure_cookies(headers: &mut HeaderMap) {
+    let header::Entry::Occupied(mut cookies) = headers.entry(header::SET_COOKIE) else { return };
+    for cookie in cookies.iter_mut() {
+        let is_secure = |text: &str| text.split(';').any(|part| part.trim().eq_ignore_ascii_case("secure"));
+        let Some(plain) = cookie.to_str().ok().filter(|text| !is_secure(text)) else { continue };
+        if let Ok(secure) = HeaderValue::from_str(&format!("{plain}; Secure")) {
+            *cookie = secure;
+        }
+    }
+}
+
 /// Whether an origin or address is this host's. `null` is nobody's.
 fn is_of(from: &str, host: &str) -> bool {
     let rest = from.strip_prefix("https://").or_else(|| from.strip_prefix("http://"));
@@ -165,6 +184,33 @@ mod tests {
         assert!(allowed(&[]), "no browser, and in nobody's name");
         assert!(allowed(&[("cookie", "sessions=1")]));
         assert!(!allowed(&[session]), "in a shopper's name, from nowhere");
+    }
+
+    #[test]
+    fn cookies_are_made_secure_once() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::SET_COOKIE, HeaderValue::from_static("session=eu_x; Path=/; HttpOnly; SameSite=Lax"));
+        headers.append(header::SET_COOKIE, HeaderValue::from_static("theme=dark; secure"));
+        secure_cookies(&mut headers);
+        let cookies: Vec<_> = headers.get_all(header::SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap()).collect();
+        assert_eq!(cookies, ["session=eu_x; Path=/; HttpOnly; SameSite=Lax; Secure", "theme=dark; secure"]);
+        secure_cookies(&mut HeaderMap::new());
+    }
+
+    #[test]
+    fn another_sites_calls_with_the_shoppers_cookie_are_seen() {
+        let headers = |pairs: &[(&'static str, &'static str)]| {
+            pairs
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+                .collect::<HeaderMap>()
+        };
+        let (cookie, cross) = (("cookie", "session=eu_x"), ("sec-fetch-site", "cross-site"));
+        assert!(from_elsewhere(&Method::POST, &headers(&[cookie, cross])));
+        assert!(!from_elsewhere(&Method::GET, &headers(&[cookie, cross])));
+        assert!(!from_elsewhere(&Method::POST, &headers(&[cookie, ("sec-fetch-site", "same-origin")])));
+        assert!(!from_elsewhere(&Method::POST, &headers(&[cookie])), "a program with a cookie jar");
+        assert!(!from_elsewhere(&Method::POST, &headers(&[cross, ("authorization", "Bearer eu_x")])));
     }
 
     #[test]

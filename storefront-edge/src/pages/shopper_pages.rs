@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     forms::{self, CheckoutForm, LineForm, RegisterForm},
-    html,
+    html, outage,
     views::{CartPage, CheckoutPage, OrderPage, OrdersPage, RegisterPage},
 };
 use crate::{checkout, storefront::Storefront};
@@ -100,14 +100,19 @@ pub(super) async fn check_out(State(shop): Shop, Context(context): Context, requ
         asked.insert("idempotency-key", key);
     }
     let body = Bytes::from(serde_json::to_vec(&form.request()).unwrap_or_default());
-    let answer = match checkout::checkout(shop.clone(), context.clone(), asked, body).await {
-        Ok(answer) => answer,
-        Err(problem) => return html::problem(&problem),
+    let problem = match checkout::checkout(shop.clone(), context.clone(), asked, body).await {
+        Ok(answer) => {
+            if let (true, Ok(order)) = (answer.status.is_success(), serde_json::from_slice::<Order>(&answer.body)) {
+                return html::see_other(&format!("/orders/{}", order.id), Some(&answer.headers));
+            }
+            forms::problem_of(&answer)
+        }
+        Err(problem) => problem,
     };
-    if let (true, Ok(order)) = (answer.status.is_success(), serde_json::from_slice::<Order>(&answer.body)) {
-        return html::see_other(&format!("/orders/{}", order.id), Some(&answer.headers));
+    if let Some(words) = outage::in_words(&problem) {
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        return html::with_retry(again_page(&shop, &context, &headers, status, form, words).await);
     }
-    let problem = forms::problem_of(&answer);
     match problem.kind() {
         Some(ProblemType::InsufficientStock) => cart_page(&shop, &context, &headers, &shortage(&problem)).await,
         Some(ProblemType::InvalidRequest) => {
@@ -117,6 +122,19 @@ pub(super) async fn check_out(State(shop): Shop, Context(context): Context, requ
         }
         _ => html::problem(&problem),
     }
+}
+
+/// The checkout as it was, under the same key, to be sent again; also when the cart cannot be shown.
+async fn again_page(
+    shop: &Arc<Storefront>,
+    context: &CallContext,
+    headers: &HeaderMap,
+    status: StatusCode,
+    form: CheckoutForm,
+    words: &str,
+) -> Response {
+    let cart = get::<Cart>(shop, context, paths::CART, headers).await.unwrap_or(Cart { lines: Vec::new(), total: None });
+    html::private(status, &CheckoutPage { cart, form, errors: Vec::new(), note: words.to_owned() })
 }
 
 /// Each short line in words.

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use storefront_service::{Context, MAX_JSON_BODY_BYTES, ProblemResponse};
 use storefront_types::{Problem, ProblemType};
 
-use crate::{checkout, engine::Exchange, storefront::Storefront, upstream::Answer};
+use crate::{checkout, engine::Exchange, pages, storefront::Storefront, upstream::Answer};
 
 /// Longest wait for a request's body: 64 KiB come in a second over the slowest of connections.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,6 +48,10 @@ pub(super) async fn catalog(State(shop): State<Arc<Storefront>>, Context(context
 /// Takes a body of bounded size.
 pub(crate) async fn take_body(request: Request) -> Result<(http::request::Parts, Bytes), Response> {
     let (mut parts, body) = request.into_parts();
+    if pages::from_elsewhere(&parts.method, &parts.headers) {
+        let problem = Problem::new(ProblemType::Forbidden).detail("another site's page sent this");
+        return Err(ProblemResponse(problem).into_response());
+    }
     for name in INTERNAL {
         parts.headers.remove(name);
     }

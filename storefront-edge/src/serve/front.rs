@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     door::{Caller, Handler, Plain, Routed},
     engine::Payload,
-    pages::KeptPages,
+    pages::{self, KeptPages},
     storefront::Storefront,
 };
 
@@ -102,7 +102,13 @@ impl Handler for Front {
     async fn handle(&self, request: Request<Incoming>, from: &Caller) -> Response<Payload> {
         match self.hit(&request) {
             Some(answer) => answer,
-            None => Routed(self.routes.clone()).handle(request, from).await.map(|body: Body| Payload::Streamed(body)),
+            None => {
+                let mut answer = Routed(self.routes.clone()).handle(request, from).await;
+                if from.tls {
+                    pages::secure_cookies(answer.headers_mut());
+                }
+                answer.map(|body: Body| Payload::Streamed(body))
+            }
         }
     }
 }

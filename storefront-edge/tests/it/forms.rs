@@ -2,6 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
+use axum::{
+    Json, Router,
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde_json::json;
+
 use super::{
     eventually,
     inventory::Inventory,
@@ -96,4 +103,42 @@ async fn a_page_whose_catalog_is_away_says_so_and_its_stock_goes_on() {
     assert!(shop.catalog.asked.load(Ordering::SeqCst) - asked < 20);
     shop.catalog.is_broken.store(false, Ordering::SeqCst);
     eventually("all well", async || (!shop.text("/products/lamp").await.contains("does not answer")).then_some(())).await;
+}
+
+/// Cart, and a checkout that comes to what is told.
+async fn orders_that_say(checkout: (StatusCode, &'static str)) -> String {
+    let (status, kind) = checkout;
+    let cart = json!({"lines": [{"sku": "LAMP-S", "title": "Lamp", "quantity": 1, "unit_price": {"amount": 4200, "currency": "USD"}}], "total": {"amount": 4200, "currency": "USD"}});
+    let refusal = json!({"type": format!("https://storefront.example/problems/{kind}"), "title": "x", "status": status.as_u16()});
+    let routes = Router::new()
+        .route(orders_api::paths::CART, get(move || async move { Json(cart) }))
+        .route(orders_api::paths::TICKET, post(|| async { Json(json!({"ticket": "t"})) }))
+        .route(orders_api::paths::CHECKOUT, post(move || async move { (status, Json(refusal)) }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    format!("eu={address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_that_comes_to_nothing_says_so_and_keeps_the_form() {
+    let cases = [
+        ((StatusCode::SERVICE_UNAVAILABLE, "unavailable"), 503, "Your order was not placed"),
+        ((StatusCode::GATEWAY_TIMEOUT, "unknown-outcome"), 504, "We do not know yet whether your order was placed"),
+    ];
+    for (said, status, words) in cases {
+        let orders = orders_that_say(said).await;
+        let shop = Shop::start(NOBODY, &["--orders", &orders]).await;
+        let form = "key=8a0c6a39-0d5e-4c5e-9d5e-3f9a5b1c2d3e&name=Ann&line1=Street+1&city=Oslo&postal_code=1&country=NO";
+        let request = shop.http.post(format!("{}/checkout", shop.base)).header("origin", &shop.base).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded").header("cookie", "session=eu_x");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{said:?}");
+        assert_eq!(answer.headers().contains_key("retry-after"), status == 503);
+        let page = answer.text().await.unwrap();
+        assert!(page.contains(words), "{page}");
+        // Sent again, it is the same checkout.
+        assert!(page.contains("value=\"8a0c6a39-0d5e-4c5e-9d5e-3f9a5b1c2d3e\"") && page.contains("value=\"Street 1\""), "{page}");
+        assert!(page.contains("Buy now"));
+    }
 }

@@ -111,7 +111,10 @@ impl Shop {
             .route("/v1/changes", get(changes))
             .with_state(catalog.clone());
         tokio::spawn(async move { axum::serve(origin, routes).await });
-        let mut line = vec!["edge", "--region", "eu", "--catalog", &address, "--orders", "eu=127.0.0.1:9"];
+        let mut line = vec!["edge", "--region", "eu", "--catalog", &address];
+        if !more.contains(&"--orders") {
+            line.extend(["--orders", "eu=127.0.0.1:9"]);
+        }
         line.extend(["--inventory", inventory, "--inventory-plaintext"]);
         line.extend(more);
         let config = Config::parse_from(line);
