@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use catalog_api::Product;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use storefront_service::{Context, ProblemResponse};
 use storefront_types::{Problem, ProblemType};
 
@@ -43,11 +43,12 @@ const ROOM_AFTER_S: HeaderValue = HeaderValue::from_static("10");
 pub(crate) async fn stream(
     State(shop): State<Arc<Storefront>>,
     Context(context): Context,
-    Path(name): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
-    let answer = match shop.fetch(&context, &format!("{}/{name}", catalog_api::paths::PRODUCTS), &HeaderMap::new()).await {
+    // The name as it came: what the product itself is kept under.
+    let product = uri.path().strip_suffix("/stock").unwrap_or_default();
+    let answer = match shop.fetch(&context, product, &HeaderMap::new()).await {
         Ok(answer) if answer.status == StatusCode::OK => answer,
         Ok(other) => return plain(other),
         Err(problem) => return ProblemResponse(problem).into_response(),

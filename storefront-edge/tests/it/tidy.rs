@@ -5,6 +5,9 @@ fn what_decides_knows_no_clock_and_does_not_wait() {
     let pure = [
         "checkout/attempts.rs",
         "leader/view.rs",
+        "pages/outage.rs",
+        "pages/reuse.rs",
+        "pages/view.rs",
         "protect/adaptive.rs",
         "protect/client.rs",
         "protect/rate.rs",
