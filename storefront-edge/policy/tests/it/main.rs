@@ -5,3 +5,4 @@
 mod corpus;
 #[path = "../../../fuzz/src/heads.rs"]
 mod heads;
+mod tidy;
