@@ -18,6 +18,10 @@ const ZSTD_LEVEL: i32 = 9;
 const BR_LEVEL: i32 = 6;
 const BR_WINDOW: i32 = 20;
 
+/// Of what is made often.
+const QUICK_ZSTD_LEVEL: i32 = 1;
+const QUICK_BR_LEVEL: i32 = 2;
+
 /// In the order in which they are preferred: smallest and quickest to read first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -82,14 +86,42 @@ pub(crate) fn is_worth_it(headers: &HeaderMap, body: &Bytes) -> bool {
 
 /// All three codings; `None` when one could not be made.
 pub(crate) fn encode(body: &Bytes) -> Option<Coded> {
-    let zstd = zstd::bulk::compress(body, ZSTD_LEVEL).ok()?;
-    let mut br = Vec::new();
-    let parameters = brotli::enc::BrotliEncoderParams { quality: BR_LEVEL, lgwin: BR_WINDOW, ..Default::default() };
-    brotli::BrotliCompress(&mut &body[..], &mut br, &parameters).ok()?;
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    gzip.write_all(body).ok()?;
-    let form = |bytes: Vec<u8>| Form::from(Bytes::from(bytes));
-    Some(Coded { zstd: form(zstd), br: form(br), gzip: form(gzip.finish().ok()?) })
+    let form = |coding, effort| encode_as(coding, body, effort).map(Form::from);
+    Some(Coded {
+        zstd: form(Coding::Zstd, Effort::Once)?,
+        br: form(Coding::Br, Effort::Once)?,
+        gzip: form(Coding::Gzip, Effort::Once)?,
+    })
+}
+
+/// How much work a coding is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Made once and sent often.
+    Once,
+    /// Made again several times a second, on a thread that serves: a tenth of a millisecond for a page.
+    Often,
+}
+
+/// One coding; `None` when it could not be made.
+pub(crate) fn encode_as(coding: Coding, body: &[u8], effort: Effort) -> Option<Bytes> {
+    let often = effort == Effort::Often;
+    match coding {
+        Coding::Identity => None,
+        Coding::Zstd => zstd::bulk::compress(body, if often { QUICK_ZSTD_LEVEL } else { ZSTD_LEVEL }).ok().map(Bytes::from),
+        Coding::Br => {
+            let (mut coded, quality) = (Vec::new(), if often { QUICK_BR_LEVEL } else { BR_LEVEL });
+            let parameters = brotli::enc::BrotliEncoderParams { quality, lgwin: BR_WINDOW, ..Default::default() };
+            brotli::BrotliCompress(&mut &body[..], &mut coded, &parameters).ok()?;
+            Some(coded.into())
+        }
+        Coding::Gzip => {
+            let level = if often { flate2::Compression::fast() } else { flate2::Compression::default() };
+            let mut coded = flate2::write::GzEncoder::new(Vec::new(), level);
+            coded.write_all(body).ok()?;
+            coded.finish().ok().map(Bytes::from)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ struct Weigh;
 
 impl Weighter<String, Arc<Page>> for Weigh {
     fn weight(&self, key: &String, page: &Arc<Page>) -> u64 {
-        (key.len() + page.source.body().len() + page.rendered.body.len() + PAGE_OVERHEAD_BYTES) as u64
+        (key.len() + page.source.body().len() + page.rendered.plain().1.len() + PAGE_OVERHEAD_BYTES) as u64
     }
 }
 
@@ -180,11 +180,13 @@ impl KeptPages {
         };
         let kept = self.put(&asked.key, &asked.view, source, now)?;
         // This one answer came another way than those that follow.
-        let mut headers = kept.headers.clone();
+        let (headers, body) = kept.plain();
+        let mut headers = headers.clone();
+        headers.remove(header::VARY);
         if let Some(status) = answer.headers.get(CACHE_STATUS) {
             headers.insert(CACHE_STATUS, status.clone());
         }
-        Ok(Arc::new(Rendered::new(headers, kept.body.clone())))
+        Ok(Arc::new(Rendered::new(headers, body.clone())))
     }
 
     fn put(&self, key: &str, view: &View, source: Source, now: Instant) -> Result<Arc<Rendered>, NotMade> {

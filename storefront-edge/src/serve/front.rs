@@ -10,6 +10,7 @@ use storefront_types::RequestId;
 use uuid::Uuid;
 
 use crate::{
+    coding,
     door::{Caller, Handler, Plain, Routed},
     engine::Payload,
     pages::{self, KeptPages},
@@ -82,8 +83,8 @@ impl Handler for Front {
         let page = self.shop.kept_pages.rendered(request.target, &HeaderMap::new(), Instant::now());
         let body = match page {
             Some(page) => {
-                page.write_head(head);
-                if request.is_head { Bytes::new() } else { page.body.clone() }
+                let body = page.write(coding::best_of(request.texts("accept-encoding")), head);
+                if request.is_head { Bytes::new() } else { body.clone() }
             }
             None if KeptPages::makes(request.target) => return None,
             None => {
