@@ -195,6 +195,10 @@ impl Nodes<'_> {
         // A node waits up to twice election_ms, and twice that where fourteen processes share a machine.
         let (redis, election) = (format!("redis://{}", at(self.redis[nth].1)), 4 * self.spec.inventory.election_ms);
         service.arguments.extend(texts(["--redis", &redis, "--election-timeout-ms", &election.to_string()]));
+        let everywhere = self.redis.iter().map(|(region, port)| format!("{region}=redis://{}", at(*port)));
+        service.arguments.extend(texts(["--purge-redis", &everywhere.collect::<Vec<_>>().join(",")]));
+        // Who may stop the topology may purge.
+        service.environment.push(("ADMIN_TOKEN", self.secrets.control.clone()));
         for limit in ["--limit-browse", "--limit-personal", "--limit-checkout"] {
             service.arguments.extend(texts([limit, LOCAL_LIMIT]));
         }

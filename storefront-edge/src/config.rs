@@ -11,6 +11,7 @@ use storefront_types::Region;
 use crate::{
     door::{Door, PROTOCOLS},
     protect::ProtectArgs,
+    purge::PurgeArgs,
 };
 
 /// An edge: cached catalog pages and data, and checkouts routed to the inventory's leader.
@@ -61,6 +62,8 @@ pub struct Config {
     pub max_stock_streams: usize,
     #[command(flatten)]
     pub protect: ProtectArgs,
+    #[command(flatten)]
+    pub purge: PurgeArgs,
 }
 
 impl Config {

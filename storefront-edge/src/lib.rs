@@ -12,10 +12,12 @@ mod live;
 mod pages;
 mod protect;
 mod proxy;
+mod purge;
 mod serve;
 mod storefront;
 mod upstream;
 
 pub use config::{Config, OriginUrl, ProfileName, RegionAddress};
 pub use protect::ProtectArgs;
+pub use purge::PurgeArgs;
 pub use serve::{openapi, run};

@@ -6,13 +6,14 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use storefront_service::{Listeners, Readiness, beside_admin};
+use storefront_service::{Listeners, Readiness, beside_admin_with, install_metrics};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, ORIGIN_PATIENCE, OriginUrl, ProfileName},
     door::{self, Caller, Handler, Plain},
     engine::{Engine, Exchange, Origin, Payload, Setup},
+    purge,
     upstream::{Protection, Upstream},
 };
 
@@ -23,6 +24,8 @@ pub(crate) async fn run(
     listeners: Listeners,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    // Before anything is counted.
+    install_metrics();
     let setup = Setup {
         profile: config.profile.into(),
         by_authority: true,
@@ -36,12 +39,14 @@ pub(crate) async fn run(
     let protection = if config.profile == ProfileName::Rfc { Protection::off() } else { Protection::default() };
     let upstream = Upstream::new(protection);
     let engine = Engine::new(setup, Origin::new(upstream, origin.address.clone()));
-    let telling = tokio::spawn(engine.clone().tell());
+    let purging = purge::start(config, &engine)?;
+    let mut background = purging.tasks;
+    background.push(tokio::spawn(engine.clone().tell()));
     tracing::info!(http = %listeners.http_addr()?, origin = origin.address, "listening");
     let make = move || Proxy { engine: engine.clone() };
     let server = door::serve(door, listeners.http, make, shutdown.clone());
-    let served = beside_admin(listeners.admin, Readiness::new(&[]), shutdown, server).await;
-    telling.abort();
+    let served = beside_admin_with(purging.admin, listeners.admin, Readiness::new(&[]), shutdown, server).await;
+    background.iter().for_each(tokio::task::JoinHandle::abort);
     served
 }
 

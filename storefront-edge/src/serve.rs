@@ -15,7 +15,7 @@ use axum::{
 use catalog_api::paths as catalog_paths;
 use http_cache_policy::Profile;
 use orders_api::paths;
-use storefront_service::{Listeners, Readiness, beside_admin, install_metrics, with_request_context};
+use storefront_service::{Listeners, Readiness, beside_admin_with, install_metrics, with_request_context};
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 
@@ -29,7 +29,7 @@ use crate::{
     live::{self, Live},
     pages::{self, KeptPages},
     protect::{self, Gate, guard},
-    proxy,
+    proxy, purge,
     storefront::{CATALOG_TIMEOUT, Storefront},
     upstream::{Protection, Upstream},
 };
@@ -71,6 +71,8 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
         tokio::spawn(leader::probe(shop.leader.clone(), tls)),
         tokio::spawn(shop.cache.clone().tell()),
     ];
+    let purging = purge::start(&config, &shop.cache)?;
+    background.extend(purging.tasks);
     if let Some(redis) = config.protect.redis.clone() {
         background.push(tokio::spawn(protect::share(gate.rates.clone(), redis, gate.began)));
     }
@@ -82,7 +84,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     };
     tracing::info!(http = %listeners.http_addr()?, "listening");
     let server = door::serve(door, listeners.http, make, shutdown.clone());
-    let served = beside_admin(listeners.admin, readiness, shutdown, server).await;
+    let served = beside_admin_with(purging.admin, listeners.admin, readiness, shutdown, server).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
+use axum::Router;
 use futures_util::FutureExt;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -116,10 +117,21 @@ pub async fn beside_admin(
     shutdown: CancellationToken,
     server: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
+    beside_admin_with(Router::new(), admin, readiness, shutdown, server).await
+}
+
+/// The same, with more routes on the admin port.
+pub async fn beside_admin_with(
+    more: Router,
+    admin: TcpListener,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+    server: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     install_metrics();
     tracing::info!(admin = %admin.local_addr()?, "listening");
     let admin_done = CancellationToken::new();
-    let admin_app = routed(admin::router(readiness));
+    let admin_app = routed(admin::router(readiness).merge(more));
     let admin_server = tokio::spawn(serve_connections(admin, Door::Open, admin_app, admin_done.clone().cancelled_owned()));
     let drained = async {
         shutdown.cancelled().await;

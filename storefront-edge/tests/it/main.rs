@@ -13,6 +13,7 @@ mod live_stock;
 mod openapi;
 mod overload;
 mod personal;
+mod purging;
 mod scripted;
 mod shop;
 mod smuggling;

@@ -1,0 +1,169 @@
+//! Tells purges to every region. One that does not answer is told later.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use serde::Serialize;
+use storefront_types::Region;
+use tokio::{sync::Notify, task::JoinHandle};
+
+use super::{follow::apply, ledger::Ledger, order::Purge};
+use crate::engine::Engine;
+
+/// A region answers in so long or is told later.
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Before a region is tried again.
+const RETRY: Duration = Duration::from_millis(300);
+
+/// Purges that wait for one region. When there are more, they become one of everything.
+const MAX_WAITING: usize = 1_000;
+
+/// Who was told.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Told {
+    /// Regions whose edges hear of it now.
+    pub(super) taken: Vec<Region>,
+    /// Regions that did not answer and are told later.
+    pub(super) waiting: Vec<Region>,
+}
+
+pub(super) struct Bus {
+    engine: Arc<Engine>,
+    pub(super) by: String,
+    lanes: Vec<Arc<Lane>>,
+}
+
+/// The way to one region.
+struct Lane {
+    region: Region,
+    redis: ConnectionManager,
+    ledger: Ledger,
+    waiting: Mutex<VecDeque<Purge>>,
+    more: Notify,
+}
+
+impl Bus {
+    pub(super) fn new(engine: Arc<Engine>, by: String, regions: &BTreeMap<Region, String>) -> redis::RedisResult<Self> {
+        let lanes = regions.iter().map(|(region, url)| Lane::new(region.clone(), url).map(Arc::new));
+        Ok(Self { engine, by, lanes: lanes.collect::<Result<_, _>>()? })
+    }
+
+    /// What tells regions later.
+    pub(super) fn background(&self) -> Vec<JoinHandle<()>> {
+        self.lanes.iter().map(|lane| tokio::spawn(lane.clone().tell_later())).collect()
+    }
+
+    /// Does a purge here, and tells it to every region.
+    pub(super) async fn publish(&self, purge: Purge) -> Told {
+        apply(&self.engine, &purge);
+        let answers = join_all(self.lanes.iter().map(|lane| lane.tell(&purge))).await;
+        let mut told = Told::default();
+        for (lane, taken) in self.lanes.iter().zip(answers) {
+            if taken { &mut told.taken } else { &mut told.waiting }.push(lane.region.clone());
+        }
+        told
+    }
+}
+
+impl Lane {
+    fn new(region: Region, url: &str) -> redis::RedisResult<Self> {
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(TIMEOUT))
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_number_of_retries(0);
+        let redis = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
+        Ok(Self { region, redis, ledger: Ledger::default(), waiting: Mutex::default(), more: Notify::new() })
+    }
+
+    /// Whether the region has it now.
+    async fn tell(&self, purge: &Purge) -> bool {
+        if self.queue().is_empty() {
+            match self.append(purge).await {
+                Ok(()) => return true,
+                Err(error) => tracing::warn!(%error, region = %self.region, "a purge is told later"),
+            }
+        }
+        self.keep(purge.clone());
+        self.more.notify_one();
+        false
+    }
+
+    fn keep(&self, purge: Purge) {
+        let mut waiting = self.queue();
+        waiting.push_back(purge);
+        bound(&mut waiting, MAX_WAITING);
+        self.count(&waiting);
+    }
+
+    async fn append(&self, purge: &Purge) -> redis::RedisResult<()> {
+        let once = || async { self.ledger.append(&mut self.redis.clone(), purge).await.map(drop) };
+        // That a connection is gone is found out by using it. What is done twice is done once.
+        let append = async {
+            match once().await {
+                Err(error) if error.is_connection_dropped() => once().await,
+                done => done,
+            }
+        };
+        let late = |_| redis::RedisError::from((redis::ErrorKind::Io, "it did not answer in time"));
+        tokio::time::timeout(2 * TIMEOUT, append).await.map_err(late)?
+    }
+
+    /// For ever.
+    async fn tell_later(self: Arc<Self>) {
+        loop {
+            let next = self.queue().pop_front();
+            let Some(purge) = next else {
+                self.more.notified().await;
+                continue;
+            };
+            match self.append(&purge).await {
+                Ok(()) => tracing::info!(region = %self.region, "a purge was told late"),
+                Err(_) => {
+                    self.queue().push_front(purge);
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+            self.count(&self.queue());
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Purge>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, waiting: &VecDeque<Purge>) {
+        metrics::gauge!("edge_purges_waiting", "region" => self.region.to_string()).set(waiting.len() as f64);
+    }
+}
+
+/// Too many become one of everything.
+fn bound(waiting: &mut VecDeque<Purge>, most: usize) {
+    if waiting.len() <= most {
+        return;
+    }
+    let soft = waiting.iter().all(|purge| purge.soft);
+    let by = waiting.front().map_or_else(String::new, |purge| purge.by.clone());
+    waiting.clear();
+    waiting.push_back(Purge { by, tags: Vec::new(), keys: Vec::new(), everything: true, soft });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_that_wait_become_one_of_everything() {
+        let purge = |soft| Purge { by: "x".to_owned(), tags: vec!["a".to_owned()], keys: Vec::new(), everything: false, soft };
+        let mut waiting = VecDeque::from([purge(true), purge(false)]);
+        bound(&mut waiting, 2);
+        assert_eq!(waiting.len(), 2);
+        bound(&mut waiting, 1);
+        assert!(waiting.len() == 1 && waiting[0].everything && !waiting[0].soft);
+    }
+}
