@@ -13,6 +13,7 @@ mod kept;
 mod lookup;
 mod origin;
 mod payload;
+mod second;
 mod serve;
 
 pub(crate) use exchange::Exchange;
@@ -26,7 +27,10 @@ use std::{
 
 use http_cache_policy::Profile;
 
-use crate::cache::{Clock, Collapse, Purges, Shelf};
+use crate::{
+    cache::{Clock, Collapse, Purges, Shelf},
+    tier::Tier,
+};
 
 /// Between two looks at what is kept; scrapes come less often.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
@@ -55,6 +59,7 @@ pub(crate) struct Engine {
     pub(crate) purges: Purges,
     clock: Clock,
     not_shared: lookup::NotShared,
+    second: OnceLock<Arc<Tier>>,
 }
 
 impl Engine {
@@ -68,6 +73,7 @@ impl Engine {
             purges: Purges::default(),
             clock: Clock::start(),
             not_shared: lookup::NotShared::default(),
+            second: OnceLock::new(),
         })
     }
 

@@ -44,16 +44,19 @@ fn take(shop: &Storefront, place: &mut Option<(String, u64)>, change: CatalogCha
             if gap {
                 missed(shop);
             }
+            shop.cache.followed_catalog((&epoch, sequence), &tags, gap);
             *place = Some((epoch, sequence));
         }
         CatalogChange::Heartbeat { epoch, sequence } => {
             if place.as_ref().is_some_and(|(known, last)| *known != epoch || *last != sequence) {
                 missed(shop);
             }
+            shop.cache.followed_catalog((&epoch, sequence), &[], true);
             *place = Some((epoch, sequence));
         }
         CatalogChange::Reset { epoch, sequence } => {
             missed(shop);
+            shop.cache.followed_catalog((&epoch, sequence), &[], true);
             *place = Some((epoch, sequence));
         }
     }

@@ -15,6 +15,7 @@ mod proxy;
 mod purge;
 mod serve;
 mod storefront;
+mod tier;
 mod upstream;
 
 pub use config::{Config, OriginUrl, ProfileName, RegionAddress};

@@ -12,13 +12,19 @@ mod ledger;
 mod order;
 
 pub use args::PurgeArgs;
+pub(crate) use bus::Lane;
+pub(crate) use ledger::{CATALOG, EPOCH, MARKS, Place, STREAM, key_mark, tag_mark};
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::Router;
 use tokio::task::JoinHandle;
 
-use crate::{config::Config, engine::Engine};
+use crate::{
+    config::{Config, ProfileName},
+    engine::Engine,
+    tier::Tier,
+};
 use bus::Bus;
 
 /// What runs beside the server.
@@ -35,11 +41,23 @@ pub(crate) fn start(config: &Config, engine: &Arc<Engine>) -> anyhow::Result<Pur
         regions.insert(config.region.clone(), own.clone());
     }
     let by = uuid::Uuid::new_v4().to_string();
-    let bus = Arc::new(Bus::new(engine.clone(), by.clone(), &regions)?);
+    let bus = Arc::new(Bus::new(engine.clone(), config.region.clone(), by.clone(), &regions)?);
     let mut tasks = bus.background();
-    if let Some(own) = regions.get(&config.region) {
+    if let (Some(own), Some(lane)) = (regions.get(&config.region), bus.own_lane()) {
+        let (tier, writing) = Tier::new(tier_name(config), own, lane.clone())?;
+        engine.set_second(tier);
+        tasks.push(tokio::spawn(writing));
         tasks.push(tokio::spawn(follow::follow(engine.clone(), redis::Client::open(own.as_str())?, by)));
     }
     let urls = if config.origin.is_some() { order::Urls::OfHosts } else { order::Urls::OfOneOrigin };
     Ok(Purging { admin: admin::router(bus, config.purge.token()?, urls), tasks })
+}
+
+/// Edges that cache other things, or by other rules, share nothing.
+fn tier_name(config: &Config) -> &'static str {
+    match (&config.origin, config.profile) {
+        (None, _) => "shop",
+        (Some(_), ProfileName::Rfc) => "rfc",
+        (Some(_), ProfileName::Storefront) => "storefront",
+    }
 }

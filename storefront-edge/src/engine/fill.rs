@@ -196,10 +196,12 @@ impl Engine {
         }
         let authority = authority(&question.uri, &question.headers);
         let key = self.key(&authority, &question.uri);
+        let tags = self.has_second().then(|| tag_names(&head.1));
         let mut stored = self.make(&question.headers, head, body, lifetime, (ticket, key));
         stored.part = part;
         let stored = Arc::new(stored);
         self.shelf.put(key, stored.clone());
+        self.offer(key, &stored, tags);
         self.code_behind(key, &stored);
         stored
     }
@@ -244,18 +246,13 @@ impl Engine {
         }
     }
 
-    /// Tags for purging: what `Surrogate-Key` names, `product` for all products, and the key itself.
+    /// Tags for purging: those of its fields, and the key itself.
     fn tags(&self, headers: &HeaderMap, key: KeyRef<'_>) -> Box<[Tag]> {
-        let lines = headers.get_all(SURROGATE_KEY).iter().filter_map(|value| value.to_str().ok());
-        let mut names: BTreeSet<&str> = lines.flat_map(str::split_whitespace).take(MAX_TAGS).collect();
-        if names.iter().any(|tag| tag.starts_with("product:")) {
-            names.insert("product");
-        }
-        names.into_iter().map(|name| self.purges.tag(name)).chain([self.purges.key_tag(&key)]).collect()
+        tag_names(headers).iter().map(|name| self.purges.tag(name)).chain([self.purges.key_tag(&key)]).collect()
     }
 
     /// Makes the codings of an answer once, behind its first use.
-    fn code_behind(self: &Arc<Self>, key: KeyRef<'_>, stored: &Arc<Stored>) {
+    pub(super) fn code_behind(self: &Arc<Self>, key: KeyRef<'_>, stored: &Arc<Stored>) {
         if !self.setup.whole_fills || stored.status != StatusCode::OK || !coding::is_worth_it(&stored.headers, &stored.body) {
             return;
         }
@@ -269,4 +266,14 @@ impl Engine {
             this.shelf.improve(key.borrowed(), &stored, Arc::new(better));
         });
     }
+}
+
+/// What `Surrogate-Key` names, and `product` for all products.
+fn tag_names(headers: &HeaderMap) -> BTreeSet<String> {
+    let lines = headers.get_all(SURROGATE_KEY).iter().filter_map(|value| value.to_str().ok());
+    let mut names: BTreeSet<String> = lines.flat_map(str::split_whitespace).take(MAX_TAGS).map(str::to_owned).collect();
+    if names.iter().any(|tag| tag.starts_with("product:")) {
+        names.insert("product".to_owned());
+    }
+    names
 }

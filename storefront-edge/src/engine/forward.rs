@@ -358,6 +358,7 @@ impl Engine {
         for target in invalidated(&question.method, &authority, target(&question.uri), parts.status, &parts.headers) {
             let key = KeyRef { authority: self.key(&authority, &question.uri).authority, target: &target };
             self.shelf.remove(key);
+            self.invalidate_second(key);
             self.purges.purge([self.purges.key_tag(&key)], false);
         }
         let status =

@@ -104,12 +104,13 @@ impl Engine {
         let authority = authority(&uri, &headers);
         let key = self.key(&authority, &uri);
         let (mut turn, mut waited): (Option<Turn>, usize) = (None, 0);
+        let (mut looked, mut second) = (false, false);
         loop {
             let (decision, stored) = self.decide(key, &headers);
             let (why, stands_in) = match (decision, &stored) {
                 (Decision::Refuse, _) => return refused(),
                 (Decision::Serve(reason), Some(stored)) => {
-                    match self.serve_for(reason, stored, (&method, &uri, &headers), waited > 0) {
+                    match self.serve_for(reason, stored, (&method, &uri, &headers), (waited > 0, second)) {
                         Some(answer) => return answer,
                         None => (Forwarded::Partial, StandsIn::Never),
                     }
@@ -125,6 +126,13 @@ impl Engine {
                     Waited::Ended(Ended::NotShared) | Waited::TooLong => waited = MAX_TURNS,
                 }
                 continue;
+            }
+            if turn.is_some() && !looked && why == Forwarded::Because(Why::UriMiss) {
+                looked = true;
+                second = self.fetched(key).await;
+                if second {
+                    continue;
+                }
             }
             let plan = Plan { why, stands_in, stored, turn, collapsed: waited > 0 };
             return self.forward(exchange, plan).await;
@@ -143,9 +151,10 @@ impl Engine {
         reason: Reason,
         stored: &Arc<Stored>,
         (method, uri, headers): (&Method, &Uri, &HeaderMap),
-        collapsed: bool,
+        (collapsed, second): (bool, bool),
     ) -> Option<Response<Payload>> {
         let (result, detail) = match reason {
+            Reason::Fresh if second => ("l2", Some("l2")),
             Reason::Fresh if collapsed => ("collapsed", None),
             Reason::Fresh => ("hit", None),
             Reason::StaleWhileRevalidate => ("stale_while_revalidate", Some("stale-while-revalidate")),

@@ -28,7 +28,7 @@ pub struct ProtectArgs {
     /// Networks of our own proxies, separated by commas: their X-Forwarded-For is believed
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
-    /// Redis of the region: rates are shared with its other edges
+    /// Redis of the region: rates, purges and answers for everybody are shared with its other edges
     #[arg(long, env = "REDIS_URL")]
     pub redis: Option<String>,
     /// Longest election timeout of the inventory: checkouts wait one and a half of it for a leader

@@ -13,7 +13,7 @@ use storefront_types::Region;
 use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{follow::apply, ledger::Ledger, order::Purge};
-use crate::engine::Engine;
+use crate::{cache::KeyRef, engine::Engine};
 
 /// A region answers in so long or is told later.
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -35,13 +35,15 @@ pub(super) struct Told {
 
 pub(super) struct Bus {
     engine: Arc<Engine>,
+    region: Region,
     pub(super) by: String,
     lanes: Vec<Arc<Lane>>,
 }
 
 /// The way to one region.
-struct Lane {
+pub(crate) struct Lane {
     region: Region,
+    by: String,
     redis: ConnectionManager,
     ledger: Ledger,
     waiting: Mutex<VecDeque<Purge>>,
@@ -49,9 +51,20 @@ struct Lane {
 }
 
 impl Bus {
-    pub(super) fn new(engine: Arc<Engine>, by: String, regions: &BTreeMap<Region, String>) -> redis::RedisResult<Self> {
-        let lanes = regions.iter().map(|(region, url)| Lane::new(region.clone(), url).map(Arc::new));
-        Ok(Self { engine, by, lanes: lanes.collect::<Result<_, _>>()? })
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        region: Region,
+        by: String,
+        regions: &BTreeMap<Region, String>,
+    ) -> redis::RedisResult<Self> {
+        let lanes = regions.iter().map(|(region, url)| Lane::new(region.clone(), by.clone(), url).map(Arc::new));
+        let lanes = lanes.collect::<Result<_, _>>()?;
+        Ok(Self { engine, region, by, lanes })
+    }
+
+    /// The way to the own region.
+    pub(super) fn own_lane(&self) -> Option<&Arc<Lane>> {
+        self.lanes.iter().find(|lane| lane.region == self.region)
     }
 
     /// What tells regions later.
@@ -61,37 +74,55 @@ impl Bus {
 
     /// Does a purge here, and tells it to every region.
     pub(super) async fn publish(&self, purge: Purge) -> Told {
-        apply(&self.engine, &purge);
-        let answers = join_all(self.lanes.iter().map(|lane| lane.tell(&purge))).await;
+        // The own region first: what is dropped here must not come back from there.
+        let own = async {
+            if let Some(lane) = self.own_lane() {
+                lane.tell(&purge).await;
+            }
+            apply(&self.engine, &purge);
+        };
+        let others = self.lanes.iter().filter(|lane| lane.region != self.region);
+        tokio::join!(own, join_all(others.map(|lane| lane.tell(&purge))));
         let mut told = Told::default();
-        for (lane, taken) in self.lanes.iter().zip(answers) {
-            if taken { &mut told.taken } else { &mut told.waiting }.push(lane.region.clone());
+        for lane in &self.lanes {
+            if lane.is_settled() { &mut told.taken } else { &mut told.waiting }.push(lane.region.clone());
         }
         told
     }
 }
 
 impl Lane {
-    fn new(region: Region, url: &str) -> redis::RedisResult<Self> {
+    fn new(region: Region, by: String, url: &str) -> redis::RedisResult<Self> {
         let config = ConnectionManagerConfig::new()
             .set_response_timeout(Some(TIMEOUT))
             .set_connection_timeout(Some(TIMEOUT))
             .set_number_of_retries(0);
         let redis = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
-        Ok(Self { region, redis, ledger: Ledger::default(), waiting: Mutex::default(), more: Notify::new() })
+        Ok(Self { region, by, redis, ledger: Ledger::default(), waiting: Mutex::default(), more: Notify::new() })
     }
 
-    /// Whether the region has it now.
-    async fn tell(&self, purge: &Purge) -> bool {
+    /// Whether the region was told all.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.queue().is_empty()
+    }
+
+    /// What one edge found to be wrong is told soon, and nobody waits for it.
+    pub(crate) fn invalidate(&self, key: KeyRef<'_>) {
+        let keys = vec![(key.authority.to_owned(), key.target.to_owned())];
+        self.keep(Purge { by: self.by.clone(), tags: Vec::new(), keys, everything: false, soft: true });
+        self.more.notify_one();
+    }
+
+    /// Now, or later.
+    async fn tell(&self, purge: &Purge) {
         if self.queue().is_empty() {
             match self.append(purge).await {
-                Ok(()) => return true,
+                Ok(()) => return,
                 Err(error) => tracing::warn!(%error, region = %self.region, "a purge is told later"),
             }
         }
         self.keep(purge.clone());
         self.more.notify_one();
-        false
     }
 
     fn keep(&self, purge: Purge) {
@@ -117,19 +148,24 @@ impl Lane {
     /// For ever.
     async fn tell_later(self: Arc<Self>) {
         loop {
-            let next = self.queue().pop_front();
+            let next = self.queue().front().cloned();
             let Some(purge) = next else {
                 self.more.notified().await;
                 continue;
             };
             match self.append(&purge).await {
-                Ok(()) => tracing::info!(region = %self.region, "a purge was told late"),
-                Err(_) => {
-                    self.queue().push_front(purge);
-                    tokio::time::sleep(RETRY).await;
-                }
+                Ok(()) => self.told(&purge),
+                Err(_) => tokio::time::sleep(RETRY).await,
             }
             self.count(&self.queue());
+        }
+    }
+
+    /// It may have become one of everything meanwhile.
+    fn told(&self, purge: &Purge) {
+        let mut waiting = self.queue();
+        if waiting.front() == Some(purge) {
+            waiting.pop_front();
         }
     }
 

@@ -64,6 +64,7 @@ async fn listen(
         let end = heard.end.clone();
         let step = judge(place.as_ref(), heard);
         take(engine, &step, by);
+        engine.followed_orders(&step.place);
         let at_end = step.place == end;
         let known = place.insert(step.place);
         if at_end {

@@ -9,8 +9,11 @@ use uuid::Uuid;
 
 use super::order::Purge;
 
-pub(super) const STREAM: &str = "edge:purges";
-pub(super) const MARKS: &str = "edge:purged";
+pub(crate) const STREAM: &str = "edge:purges";
+pub(crate) const MARKS: &str = "edge:purged";
+
+/// Marks of the catalog's purges, which end with the epoch too.
+pub(crate) const CATALOG: &str = "edge:catalog";
 
 /// Purges that the stream keeps. An order has at most 64 KiB, so that it takes at most 64 MB, in practice some 100 KB. An edge that was
 /// away for more finds a gap.
@@ -23,11 +26,11 @@ const MAX_MARKS: usize = 100_000;
 const AT_ONCE: usize = 100;
 
 /// Sets `epoch`. `ARGV[1]` makes a new one.
-const EPOCH: &str = "
+pub(crate) const EPOCH: &str = "
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local epoch = redis.call('HGET', KEYS[1], '#epoch')
 if not epoch or string.sub(epoch, 1, #run) ~= run then
-  redis.call('DEL', KEYS[1], KEYS[2])
+  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
   epoch = run .. ':' .. ARGV[1]
   redis.call('HSET', KEYS[1], '#epoch', epoch, '#sequence', '0')
 end
@@ -89,7 +92,7 @@ impl Ledger {
     /// Adds a purge to the list; gives its number.
     pub(super) async fn append(&self, redis: &mut (impl ConnectionLike + Send), purge: &Purge) -> RedisResult<u64> {
         let mut call = self.append.prepare_invoke();
-        call.key(MARKS).key(STREAM).arg(Uuid::new_v4().to_string());
+        call.key(MARKS).key(STREAM).key(CATALOG).arg(Uuid::new_v4().to_string());
         call.arg(serde_json::to_string(purge).unwrap_or_default()).arg(MAX_KEPT).arg(MAX_MARKS);
         for mark in marks(purge) {
             call.arg(mark);
@@ -100,7 +103,7 @@ impl Ledger {
     /// What came after a place.
     pub(super) async fn since(&self, redis: &mut (impl ConnectionLike + Send), known: Option<&Place>) -> RedisResult<Heard> {
         let mut call = self.since.prepare_invoke();
-        call.key(MARKS).key(STREAM).arg(Uuid::new_v4().to_string());
+        call.key(MARKS).key(STREAM).key(CATALOG).arg(Uuid::new_v4().to_string());
         call.arg(known.map_or("", |place| &place.epoch)).arg(known.map_or(0, |place| place.sequence)).arg(AT_ONCE);
         let (epoch, sequence, listed): (String, u64, Vec<String>) = call.invoke_async(redis).await?;
         let purges = listed.chunks_exact(2).map(|pair| {

@@ -15,6 +15,7 @@ mod overload;
 mod personal;
 mod purging;
 mod scripted;
+mod second_tier;
 mod shop;
 mod smuggling;
 mod stock_streams;

@@ -70,6 +70,12 @@ impl RegionRedis {
         eventually_in("an edge follows", 20, async || !self.is_up() || following() == edges).await;
     }
 
+    /// An answer was written here.
+    pub(crate) async fn has(&self, path: &str) {
+        let key = format!("edge:v1:rfc:{HOST}|{path}");
+        eventually_in(&format!("{path} is written"), 10, async || self.cli(&["EXISTS", &key]).trim() == "1").await;
+    }
+
     fn is_up(&self) -> bool {
         self.cli(&["PING"]).contains("PONG")
     }
@@ -106,9 +112,15 @@ pub(crate) struct Got {
     pub(crate) code: u16,
     /// `Cache-Status`
     pub(crate) status: String,
+    pub(crate) body: String,
 }
 
 impl Got {
+    /// From the region's Redis.
+    pub(crate) fn is_second(&self) -> bool {
+        self.status.contains("; hit") && self.status.contains("; detail=l2")
+    }
+
     pub(crate) fn is_hit(&self) -> bool {
         self.status.contains("; hit")
     }
@@ -162,10 +174,13 @@ impl Cache {
     pub(crate) async fn get(&self, path: &str) -> Got {
         let answer = self.http.get(format!("{}{path}", self.base)).header("host", HOST).send().await.unwrap();
         let status = answer.headers().get("cache-status").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
-        let got = Got { code: answer.status().as_u16(), status };
         // Only what was taken to its end is kept.
-        answer.bytes().await.unwrap();
-        got
+        Got { code: answer.status().as_u16(), status, body: answer.text().await.unwrap() }
+    }
+
+    pub(crate) async fn post(&self, path: &str) -> u16 {
+        let answer = self.http.post(format!("{}{path}", self.base)).header("host", HOST).send().await.unwrap();
+        answer.status().as_u16()
     }
 
     async fn is_kept(&self, path: &str) -> bool {
