@@ -19,8 +19,9 @@ pub(crate) async fn follow(shop: Arc<Storefront>, readiness: Readiness) {
     let mut place: Option<(String, u64)> = None;
     loop {
         let after = place.as_ref().map(|(epoch, sequence)| (epoch.as_str(), *sequence));
-        match client.changes(&background_context(), after).await {
-            Ok(stream) => {
+        // A catalog that takes the connection and says nothing is away too.
+        match tokio::time::timeout(SILENCE, client.changes(&background_context(), after)).await {
+            Ok(Ok(stream)) => {
                 readiness.set("catalog", Ok(()));
                 let mut stream = Box::pin(stream);
                 while let Ok(Some(Ok(change))) = tokio::time::timeout(SILENCE, stream.next()).await {
@@ -28,7 +29,8 @@ pub(crate) async fn follow(shop: Arc<Storefront>, readiness: Readiness) {
                 }
                 tracing::info!("the catalog's feed ended; following again");
             }
-            Err(error) => tracing::info!(%error, "the catalog's feed is away"),
+            Ok(Err(error)) => tracing::info!(%error, "the catalog's feed is away"),
+            Err(_) => tracing::info!("the catalog's feed does not begin"),
         }
         tokio::time::sleep(RETRY).await;
     }

@@ -58,8 +58,9 @@ impl Live {
 
     /// What is to be shown of a SKU; `said` is what the catalog knew of it when it was asked.
     pub(crate) fn shown(&self, sku: &str, said: Option<&VariantStock>, now: Instant) -> Option<VariantStock> {
-        let known = self.stock.get(sku).zip(self.as_of());
-        let known = known.map(|(level, as_of)| VariantStock { available: level.available, as_of });
+        // The time first: what is read after it is at least as new.
+        let known = self.as_of().zip(self.stock.get(sku));
+        let known = known.map(|(as_of, level)| VariantStock { available: level.available, as_of });
         newest(known, said, self.is_current(now))
     }
 

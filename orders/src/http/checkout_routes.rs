@@ -131,7 +131,8 @@ fn answer(answer: Answer, checkout: &Checkout) -> Result<Response, ProblemRespon
         Answer::Unavailable(Away::Catalog) => unavailable("prices are not known now; nothing was bought"),
         Answer::Unavailable(Away::Inventory) => unavailable("no inventory leader answers; ask again with the same key"),
         Answer::Unavailable(Away::Database) => {
-            unavailable("the order is recorded and cannot be read now; ask again with the same key")
+            let detail = "the order is recorded and cannot be read now; ask again with the same Idempotency-Key";
+            Problem::new(ProblemType::UnknownOutcome).detail(detail).into()
         }
         Answer::Unknown => Problem::new(ProblemType::UnknownOutcome).detail("ask again with the same Idempotency-Key").into(),
     })

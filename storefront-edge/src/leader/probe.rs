@@ -62,6 +62,8 @@ impl Probe {
             let led = self.leader.region().is_some();
             if led && !self.lock().contains(&node) {
                 known = None;
+                // What it said once must not outlive what the others say now.
+                self.leader.silent(node);
                 // Woken when the leader is lost; once a pause, in case the place of a silent node has to be taken.
                 let _ = tokio::time::timeout(LONG_PAUSE, changes.changed()).await;
                 continue;

@@ -24,6 +24,12 @@ const RETRY: Duration = Duration::from_millis(200);
 /// The feed says something every half second.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// A node that is cut off goes on to say the same time; another one may know more.
+const BEHIND: Duration = Duration::from_secs(3);
+
+/// So long no listing from before what was heard already is believed: a node may lag. After that the inventory was restored from a copy.
+const NOT_BACK: Duration = Duration::from_secs(60);
+
 /// After that long at another region's node, this region's own is tried again.
 const AWAY: Duration = Duration::from_secs(60);
 
@@ -67,6 +73,8 @@ enum Ended {
     Compacted,
     #[error("the node went back while its stock was read")]
     WentBack,
+    #[error("the node tells of no time later than {BEHIND:?} ago")]
+    Behind,
     #[error("this region's own node is tried again")]
     TryNear,
 }
@@ -74,32 +82,63 @@ enum Ended {
 /// Follows for ever.
 pub(crate) async fn follow(live: Arc<Live>, region: Region, inventory: Vec<RegionAddress>, tls: Option<Tls>) {
     let nodes = nodes(&region, &inventory, tls.as_ref());
-    let mut token: Option<String> = None;
+    let (mut token, mut newest): (Option<String>, Option<Heard>) = (None, None);
     loop {
         for node in &nodes {
-            let ended = match from_node(&live, node, &mut token).await {
+            let ended = match from_node(&live, node, &mut token, &mut newest).await {
                 Ok(never) => match never {},
                 Err(ended) => ended,
             };
             metrics::counter!("edge_stock_feed_breaks_total").increment(1);
             tracing::info!(%ended, node = node.address, "the inventory's feed ended; following again");
             match ended {
-                Ended::Compacted | Ended::WentBack => token = None,
+                Ended::Compacted => token = None,
+                Ended::WentBack => {
+                    token = None;
+                    tokio::time::sleep(RETRY).await;
+                }
                 Ended::TryNear => break,
-                Ended::Away(_) | Ended::Silent | Ended::Closed => tokio::time::sleep(RETRY).await,
+                Ended::Away(_) | Ended::Silent | Ended::Closed | Ended::Behind => tokio::time::sleep(RETRY).await,
             }
         }
     }
 }
 
-async fn from_node(live: &Live, node: &Node, token: &mut Option<String>) -> Result<std::convert::Infallible, Ended> {
+/// The last token of any node, and when it came.
+struct Heard {
+    token: String,
+    at: Instant,
+}
+
+/// When the time that a node tells last went on.
+struct Progress {
+    as_of: Option<OffsetDateTime>,
+    at: Instant,
+}
+
+impl Progress {
+    fn told(&mut self, as_of: OffsetDateTime) -> Result<(), Ended> {
+        if self.as_of < Some(as_of) {
+            *self = Self { as_of: Some(as_of), at: Instant::now() };
+        }
+        if self.at.elapsed() < BEHIND { Ok(()) } else { Err(Ended::Behind) }
+    }
+}
+
+async fn from_node(
+    live: &Live,
+    node: &Node,
+    token: &mut Option<String>,
+    newest: &mut Option<Heard>,
+) -> Result<std::convert::Infallible, Ended> {
     if token.is_none() {
-        *token = Some(list(live, &node.client).await?);
+        *token = Some(list(live, &node.client, newest.as_ref()).await?);
         metrics::gauge!("edge_stock_skus").set(live.stock.len() as f64);
     }
     let away = tokio::time::Instant::now() + AWAY;
     let mut changes = node.client.changes(&background_context(), token.as_deref()).await?.boxed();
     let mut group = Group::default();
+    let mut progress = Progress { as_of: None, at: Instant::now() };
     loop {
         let next = timeout(SILENCE, changes.next());
         let next = match node.is_near {
@@ -112,12 +151,15 @@ async fn from_node(live: &Live, node: &Node, token: &mut Option<String>) -> Resu
                 if let Some(complete) = group.line(as_of) {
                     live.currency.told(complete, Instant::now());
                 }
+                *newest = Some(Heard { token: now.clone(), at: Instant::now() });
                 *token = Some(now);
             }
             StockChange::Heartbeat { token: now, as_of } => {
                 if let Some(as_of) = as_of {
                     live.currency.told(as_of, Instant::now());
+                    progress.told(as_of)?;
                 }
+                *newest = Some(Heard { token: now.clone(), at: Instant::now() });
                 *token = Some(now);
             }
             StockChange::Compacted { .. } => return Err(Ended::Compacted),
@@ -137,14 +179,15 @@ impl Group {
 }
 
 /// Reads all stock of one node, and gives the token to go on from.
-async fn list(live: &Live, client: &InventoryClient) -> Result<String, Ended> {
+async fn list(live: &Live, client: &InventoryClient, newest: Option<&Heard>) -> Result<String, Ended> {
     let context = background_context();
     let (mut cursor, mut first): (Option<String>, Option<String>) = (None, None);
     loop {
         let page = client.stock_page(&context, PAGE, cursor.as_deref()).await?;
         let token = first.get_or_insert_with(|| page.changes_token.clone());
         // A node that was started again may know less than before for a moment: changes between the two would be lost.
-        if is_before(&page.changes_token, token) {
+        let is_old = newest.is_some_and(|heard| heard.at.elapsed() < NOT_BACK && is_before(&page.changes_token, &heard.token));
+        if is_old || is_before(&page.changes_token, token) {
             return Err(Ended::WentBack);
         }
         for stock in &page.items {

@@ -229,8 +229,9 @@ fn is_covering(answer: &Answer) -> bool {
 
 /// When an answer was given, to the minute, so that a page that says it stays the same.
 fn moment_of(answer: &Answer) -> OffsetDateTime {
-    let age_s = answer.headers.get(header::AGE).and_then(|age| age.to_str().ok()?.parse().ok()).unwrap_or_default();
-    let of = OffsetDateTime::now_utc() - Duration::from_secs(age_s);
+    let age_s = answer.headers.get(header::AGE).and_then(|age| age.to_str().ok()?.parse::<u64>().ok()).unwrap_or_default();
+    let now = OffsetDateTime::now_utc();
+    let of = i64::try_from(age_s).ok().and_then(|age_s| now.checked_sub(time::Duration::seconds(age_s))).unwrap_or(now);
     of.replace_time(time::Time::from_hms(of.hour(), of.minute(), 0).unwrap_or(time::Time::MIDNIGHT))
 }
 

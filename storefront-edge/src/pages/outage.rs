@@ -2,17 +2,17 @@
 
 use storefront_types::{Problem, ProblemType};
 
-/// Nothing was decided: certainly no order.
-const NOT_PLACED: &str = "Your order was not placed: our stock ledger cannot confirm anything right now. Nothing is reserved, nothing is \
-     charged, and your cart is kept. Please wait a few seconds and press “Buy now” again.";
+/// Nothing was decided by this attempt; an earlier one of the same order may have been.
+const NOT_PLACED: &str = "Nothing was bought by this attempt: our stock ledger cannot confirm anything right now. Your cart is kept. \
+     Please wait a few seconds and press “Buy now” again: it stays the same order, so you cannot buy twice.";
 
 /// Something may have been decided.
 const PERHAPS_PLACED: &str = "We do not know yet whether your order was placed. Please press “Buy now” again: it stays the same order, so \
      you cannot buy twice.";
 
 /// Too many want the same.
-const BUSY: &str = "Very many people are buying at this moment. Your order was not placed and your cart is kept. Please wait a few seconds \
-     and press “Buy now” again.";
+const BUSY: &str = "Very many people are buying at this moment, and nothing was bought by this attempt. Your cart is kept. Please wait a few \
+     seconds and press “Buy now” again: it stays the same order, so you cannot buy twice.";
 
 /// In words, for a checkout that may be sent again as it is; `None` for a refusal that stands.
 pub(super) fn in_words(problem: &Problem) -> Option<&'static str> {

@@ -119,7 +119,7 @@ async fn orders_that_say(checkout: (StatusCode, &'static str)) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkout_that_comes_to_nothing_says_so_and_keeps_the_form() {
     let cases = [
-        ((StatusCode::SERVICE_UNAVAILABLE, "unavailable"), 503, "Your order was not placed"),
+        ((StatusCode::SERVICE_UNAVAILABLE, "unavailable"), 503, "Nothing was bought by this attempt"),
         ((StatusCode::GATEWAY_TIMEOUT, "unknown-outcome"), 504, "We do not know yet whether your order was placed"),
     ];
     for (said, status, words) in cases {
