@@ -6,6 +6,7 @@
 mod at_once;
 mod complete;
 mod exchange;
+mod failing;
 mod fill;
 mod forward;
 mod hops;

@@ -23,7 +23,10 @@ pub fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let mut kept = headers.clone();
     for line in headers.get_all(header::CONNECTION) {
         for name in list::split(&list::text(line)).filter_map(|name| name.parse::<HeaderName>().ok()) {
-            kept.remove(name);
+            // Who is asked is the message's own, whatever its connection says.
+            if name != header::HOST {
+                kept.remove(name);
+            }
         }
     }
     for name in HOP_BY_HOP {

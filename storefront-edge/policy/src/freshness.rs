@@ -67,12 +67,14 @@ impl Lifetime {
 
     /// What is only worth keeping because it can be validated.
     pub fn already_over(headers: &HeaderMap, times: Times) -> Self {
+        let said = Directives::of_answer(headers);
+        let always_validate = said.has_unqualified("no-cache");
         Self {
             fresh_s: 0,
             while_revalidate_s: 0,
             if_error_s: 0,
-            strict: false,
-            always_validate: Directives::of_answer(headers).has_unqualified("no-cache"),
+            strict: always_validate || said.has("must-revalidate") || said.has("proxy-revalidate"),
+            always_validate,
             initial_age_ms: initial_age_ms(headers, times),
             answered_ms: times.answered_ms,
         }

@@ -68,7 +68,7 @@ pub fn decide(profile: Profile, request: &HeaderMap, stored: &Lifetime, purged: 
         return forward(Why::Purged);
     }
     let left_ms = (stored.fresh_s * 1_000).saturating_sub(age_ms);
-    let too_old = asked.seconds("max-age").is_some_and(|most_s| age_ms > most_s * 1_000);
+    let too_old = asked.seconds("max-age").is_some_and(|most_s| most_s == 0 || age_ms > most_s * 1_000);
     let too_short = asked.seconds("min-fresh").is_some_and(|least_s| left_ms < least_s * 1_000);
     let takes_stale = !stored.strict
         && asked.optional_seconds("max-stale").is_some_and(|most_s| {

@@ -1,6 +1,6 @@
 //! May an answer be kept (RFC 9111 section 3)?
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use crate::{
     Directives, Lifetime, Profile, Times, conditional::has_validator, freshness::is_heuristically_cacheable,
@@ -15,6 +15,8 @@ pub enum NotStored {
     /// Interim, `304`, or not understood where it must be.
     Status,
     NoStore,
+    /// The request says `no-store`.
+    ClientForbids,
     Private,
     Authorization,
     /// It sets a cookie, and this profile keeps none.
@@ -68,14 +70,18 @@ fn permitted(profile: Profile, answer: &Answer<'_>, said: &Directives) -> Result
     }
     let status = answer.status.as_u16();
     let understood = is_known(status);
-    if status < 200 || status == 304 || (said.has("must-understand") && !understood) {
+    // 412 and 416 answer one client's condition or range, which others have not.
+    if status < 200 || matches!(status, 304 | 412 | 416) || (said.has("must-understand") && !understood) {
         return Err(NotStored::Status);
     }
     // `must-understand` is given with `no-store` for caches that do not know it (section 5.2.2.3).
     let overruled = said.has("must-understand") && understood;
     let client_forbids = profile.heeds_requests && Directives::of_request(answer.request).has("no-store");
-    if client_forbids || (said.has("no-store") && !overruled) {
+    if said.has("no-store") && !overruled {
         return Err(NotStored::NoStore);
+    }
+    if client_forbids {
+        return Err(NotStored::ClientForbids);
     }
     if said.has_unqualified("private") {
         return Err(NotStored::Private);
@@ -88,8 +94,9 @@ fn permitted(profile: Profile, answer: &Answer<'_>, said: &Directives) -> Result
         return Err(NotStored::Cookie);
     }
     let varies = answer.headers.get_all(header::VARY).iter();
-    // A line that is no text cannot be matched against.
-    if varies.map(|line| line.to_str().unwrap_or("*")).flat_map(list::split).any(|name| name == "*") {
+    // What is no name of a field cannot be matched against; `*` is none either.
+    let unmatched = |name: &str| name.parse::<HeaderName>().is_err() || name == "*";
+    if varies.map(|line| line.to_str().unwrap_or("*")).flat_map(list::split).any(unmatched) {
         return Err(NotStored::VaryAny);
     }
     Ok(())
@@ -122,7 +129,7 @@ mod tests {
         let lenient = storable(Profile::RFC, &answer).map(|_| ());
         match strict {
             Err(NotStored::Cookie) => assert_eq!(lenient, Ok(())),
-            _ => assert!(lenient == strict || lenient == Err(NotStored::NoStore)),
+            _ => assert!(lenient == strict || lenient == Err(NotStored::ClientForbids)),
         }
         if request.get("cache-control").is_some() { lenient } else { strict }
     }
@@ -135,7 +142,8 @@ mod tests {
         assert_eq!(get(&[], &[("cache-control", "Private, max-age=60")]), Err(NotStored::Private));
         assert_eq!(get(&[], &[("cache-control", "private=\"set-cookie\", max-age=60")]), Ok(()));
         assert_eq!(get(&[], &[("cache-control", "max-age=60, NO-STORE")]), Err(NotStored::NoStore));
-        assert_eq!(get(&[("cache-control", "no-store")], &[("cache-control", "max-age=60")]), Err(NotStored::NoStore));
+        assert_eq!(get(&[("cache-control", "no-store")], &[("cache-control", "max-age=60")]), Err(NotStored::ClientForbids));
+        assert_eq!(get(&[], &[("cache-control", "max-age=60"), ("vary", "accept, a b")]), Err(NotStored::VaryAny));
         assert_eq!(get(&[], &[("cache-control", "max-age=60"), ("vary", "accept, *")]), Err(NotStored::VaryAny));
         assert_eq!(get(&[("authorization", "x")], &[("cache-control", "max-age=60")]), Err(NotStored::Authorization));
         assert_eq!(get(&[("authorization", "x")], &[("cache-control", "s-maxage=60")]), Ok(()));
@@ -148,6 +156,9 @@ mod tests {
         let with = |status, headers| asked(&Method::GET, &[], status, headers);
         for status in [200, 201, 302, 404, 418, 500, 599] {
             assert_eq!(with(status, &[("cache-control", "max-age=60")]), Ok(()), "{status}");
+        }
+        for status in [412, 416] {
+            assert_eq!(with(status, &[("cache-control", "max-age=60")]), Err(NotStored::Status), "{status} is one client's");
         }
         assert_eq!(with(304, &[("cache-control", "max-age=60")]), Err(NotStored::Status));
         assert_eq!(with(302, &[("etag", "\"1\"")]), Err(NotStored::NoLifetime));

@@ -61,7 +61,7 @@ impl Selecting {
 fn spelled(request: &HeaderMap, name: &HeaderName) -> Option<String> {
     let mut lines = request.get_all(name).iter().peekable();
     lines.peek()?;
-    let lines = lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect::<Vec<_>>();
+    let lines = lines.map(list::text).collect::<Vec<_>>();
     let members = lines.iter().flat_map(|line| list::split(line));
     let choices = [header::ACCEPT, header::ACCEPT_ENCODING, header::ACCEPT_LANGUAGE, header::ACCEPT_CHARSET];
     if !choices.contains(name) {
@@ -80,10 +80,11 @@ struct Choice {
 
 impl Choice {
     fn of(member: &str) -> Self {
-        let mut parts = member.split(';').map(|part| part.trim().to_ascii_lowercase());
-        let (mut what, mut weight) = (parts.next().unwrap_or_default(), 1_000);
+        let mut parts = member.split(';').map(str::trim);
+        let (mut what, mut weight) = (parts.next().unwrap_or_default().to_ascii_lowercase(), 1_000);
         for part in parts {
-            match part.strip_prefix("q=").and_then(thousandths) {
+            // Values of parameters may mean something else in another case.
+            match part.strip_prefix("q=").or(part.strip_prefix("Q=")).and_then(thousandths) {
                 Some(given) => weight = given,
                 None => what = format!("{what};{part}"),
             }

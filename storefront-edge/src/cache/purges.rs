@@ -97,8 +97,11 @@ impl Purges {
             mark(known.by_tag.entry(tag).or_default(), now, soft);
         }
         if known.by_tag.len() > MAX_PURGED {
+            let hard = known.by_tag.values().map(|newest| newest.hard).max().unwrap_or(0);
             known.by_tag = HashMap::new();
             known.everything.soft = now;
+            // What was to be gone stays gone, and all that is as old with it.
+            known.everything.hard = known.everything.hard.max(hard);
         }
         self.newest.store(now, Ordering::Release);
     }
@@ -148,8 +151,13 @@ mod tests {
     fn more_purges_than_are_remembered_make_everything_stale() {
         let purges = Purges::default();
         let ticket = purges.ticket();
-        purges.purge((0..=MAX_PURGED).map(|n| purges.tag(&n.to_string())), false);
+        let all = || (0..=MAX_PURGED).map(|n| purges.tag(&n.to_string()));
+        purges.purge(all(), true);
         assert_eq!(purges.since(ticket, &[purges.tag("other")]), Purged::Softly);
         assert_eq!(purges.since(purges.ticket(), &[purges.tag("other")]), Purged::No);
+        let hard = purges.ticket();
+        purges.purge([purges.tag("gone")], false);
+        purges.purge(all(), true);
+        assert_eq!(purges.since(hard, &[purges.tag("gone")]), Purged::Hard);
     }
 }

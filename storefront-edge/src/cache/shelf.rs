@@ -67,6 +67,12 @@ impl Shelf {
     /// Takes the place of the answers for the same values of the selecting fields.
     pub(crate) fn put(&self, key: KeyRef<'_>, stored: Arc<Stored>) {
         let before = self.cache.peek(&key);
+        // One that took its time does not take the place of one that was asked for later.
+        let newer =
+            |other: &Arc<Stored>| other.lifetime.answered_ms > stored.lifetime.answered_ms && other.selecting == stored.selecting;
+        if before.as_ref().is_some_and(|variants| variants.iter().any(newer)) {
+            return;
+        }
         let others = before.iter().flat_map(|variants| variants.iter()).filter(|other| other.selecting != stored.selecting);
         let variants: Variants = std::iter::once(&stored).chain(others).take(MAX_VARIANTS).cloned().collect();
         self.cache.insert(key.owned(), variants);

@@ -78,8 +78,25 @@ impl Stored {
         }
     }
 
+    /// The same bytes as another answer has: its part, and its codings under these fields.
+    pub(crate) fn with_forms_of(mut self, other: &Self) -> Self {
+        self.part = other.part;
+        if let Some(coded) = &other.coded {
+            let again = |form: &Form| Form::from(form.body.clone());
+            self.coded = Some(Coded { zstd: again(&coded.zstd), br: again(&coded.br), gzip: again(&coded.gzip) });
+            let varies = self.headers.get_all(header::VARY).iter().any(|line| line == header::ACCEPT_ENCODING.as_str());
+            if !varies {
+                self.headers.append(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
+            }
+        }
+        self
+    }
+
     pub(crate) fn weight(&self) -> u64 {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        // Twice: as fields, and as they are written.
+        let fields: usize = self.headers.iter().map(|(name, value)| 2 * (name.as_str().len() + value.len()) + 32).sum();
+        let selecting: usize = self.selecting.fields().map(|(name, said)| name.len() + said.map_or(0, str::len)).sum();
+        let headers = fields + selecting + size_of_val(&*self.tags);
         let coded = self.coded.as_ref().map_or(0, |coded| coded.zstd.body.len() + coded.br.body.len() + coded.gzip.body.len());
         (self.body.len() + coded + headers + OVERHEAD_BYTES) as u64
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{Arc, OnceLock, atomic::AtomicU64},
+    time::Duration,
 };
 
 use axum::body::Body;
@@ -12,7 +13,7 @@ use http_body::{Body as HttpBody, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use http_cache_policy::{CacheStatus, Lifetime, Part, Selecting, Times, content_range, http_date, without_unstorable};
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
@@ -28,6 +29,9 @@ use crate::{
 
 /// Pieces of a body between the origin and a slower client: at 16 KiB each 256 KiB.
 const PIECES: usize = 16;
+
+/// A client that takes no piece for so long holds up nobody but itself.
+const SLOW_READER: Duration = Duration::from_secs(1);
 
 /// Tags of one answer.
 const MAX_TAGS: usize = 1_024;
@@ -52,7 +56,7 @@ impl Engine {
         let key = self.key(&authority, &fill.question.uri);
         let method = if self.setup.whole_fills { Method::GET } else { fill.question.method.clone() };
         let part = content_range(&parts.headers).filter(|_| parts.status == StatusCode::PARTIAL_CONTENT);
-        let readable = parts.status != StatusCode::PARTIAL_CONTENT || part.is_some();
+        let readable = parts.status != StatusCode::PARTIAL_CONTENT || (part.is_some() && !self.setup.whole_fills);
         let announced = HttpBody::size_hint(&body).lower();
         let verdict = self.verdict(&method, &fill.question, parts.status, &parts.headers, fill.times);
         let lifetime = match verdict {
@@ -61,7 +65,7 @@ impl Engine {
                 tracing::debug!(reason = ?refused.err(), target = key.target, "not stored");
                 if method == Method::GET {
                     count("miss");
-                    self.not_shared.note(key, self.clock.now_ms());
+                    self.note_not_shared(key, refused.err());
                 }
                 if let Some(turn) = fill.turn.take() {
                     turn.end(Ended::NotShared);
@@ -128,7 +132,8 @@ impl Engine {
         let (pieces, passed) = mpsc::channel::<Piece>(PIECES);
         let this = self.clone();
         tokio::spawn(async move {
-            if let Some(whole) = this.pump(body, &pieces).await {
+            let mut fill = fill;
+            if let Some(whole) = this.pump(body, &pieces, &mut fill).await {
                 this.end_fill(fill, (status, headers), whole, kept);
             }
         });
@@ -137,17 +142,33 @@ impl Engine {
     }
 
     /// Reads a body to its end. `None` when it broke off, was too large, or nobody wants it any more.
-    async fn pump(&self, mut body: Incoming, pieces: &mpsc::Sender<Piece>) -> Option<Bytes> {
+    async fn pump(&self, mut body: Incoming, pieces: &mpsc::Sender<Piece>, fill: &mut Fill) -> Option<Bytes> {
         let mut whole = Some(BytesMut::new());
         while let Some(piece) = self.next_piece(&mut body).await {
             let failed = piece.is_err();
             if let Ok(Some(data)) = piece.as_ref().map(Frame::data_ref) {
                 whole = whole.filter(|whole| (whole.len() + data.len()) as u64 <= self.shelf.max_body_bytes());
-                if let Some(whole) = &mut whole {
-                    whole.extend_from_slice(data);
+                match (&mut whole, fill.turn.take()) {
+                    (Some(whole), turn) => {
+                        whole.extend_from_slice(data);
+                        fill.turn = turn;
+                    }
+                    // Too large to be kept: nobody is to wait for it.
+                    (None, Some(turn)) => turn.end(Ended::NotShared),
+                    (None, None) => {}
                 }
             }
-            let gone = pieces.send(piece).await.is_err();
+            let gone = match pieces.send_timeout(piece, SLOW_READER).await {
+                Ok(()) => false,
+                Err(SendTimeoutError::Closed(_)) => true,
+                Err(SendTimeoutError::Timeout(piece)) => {
+                    // A slow reader is nobody else's business.
+                    if let Some(turn) = fill.turn.take() {
+                        turn.end(Ended::NotShared);
+                    }
+                    pieces.send(piece).await.is_err()
+                }
+            };
             if failed || (gone && whole.is_none()) {
                 return None;
             }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, response::Parts};
 use http_cache_policy::{
-    Answer, CacheStatus, Forwarded, Lifetime, StandsIn, Times, end_to_end, freshened, head_agrees, invalidated, selected_by_304,
-    storable, validation,
+    Answer, CacheStatus, Forwarded, Lifetime, NotStored, StandsIn, Times, end_to_end, freshened, head_agrees, invalidated,
+    selected_by_304, storable, validation,
 };
 use hyper::body::Incoming;
 use tower_http::timeout::TimeoutBody;
 
 use super::{
-    Engine, Exchange, OriginError, Payload, Unasked,
+    Engine, Exchange, OriginError, Payload,
     complete::{ask_for_rest, rest_of},
     count,
     exchange::{authority, target},
+    failing::failure,
     fill::Fill,
     hops::Hops,
     serve::{CACHE_STATUS, Validated},
@@ -26,9 +27,6 @@ use crate::{
 };
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-/// For what the origin is not asked, because it has too much to do or failed a moment ago.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
 /// What a request for an answer that is for everybody says beside `Via`: where it goes, and which request caused it.
 const OF_A_FILL: [HeaderName; 3] =
@@ -54,6 +52,13 @@ pub(super) struct Question {
     pub(super) headers: HeaderMap,
 }
 
+impl Question {
+    /// Of fields that travel on: an answer is judged and kept by what the origin was asked, not by what stayed behind.
+    fn of(parts: http::request::Parts) -> Self {
+        Self { method: parts.method, uri: parts.uri, headers: end_to_end(&parts.headers) }
+    }
+}
+
 /// An answer's head, with what was known when it was asked for.
 pub(super) struct Arrived {
     pub(super) parts: Parts,
@@ -66,7 +71,7 @@ impl Engine {
     pub(super) async fn forward(self: &Arc<Self>, exchange: Exchange, mut plan: Plan) -> Response<Payload> {
         let Exchange { request, from, interim } = exchange;
         let (parts, _) = request.into_parts();
-        let question = Question { method: parts.method, uri: parts.uri, headers: parts.headers };
+        let question = Question::of(parts);
         loop {
             let mut headers = self.outgoing(&question, from);
             // The content of a GET has no meaning (RFC 9110 section 9.3.1), and an answer chosen by it must not reach others: it stays here,
@@ -144,7 +149,7 @@ impl Engine {
 
     /// Fields for the origin: the client's own, less those of its connection.
     fn outgoing(&self, question: &Question, from: Option<std::net::IpAddr>) -> HeaderMap {
-        let mut headers = end_to_end(&question.headers);
+        let mut headers = question.headers.clone();
         headers.remove(header::EXPECT);
         let names_host = self.setup.by_authority && headers.contains_key(header::HOST);
         // The host of an absolute target counts, whatever `Host` says (RFC 9112 section 3.2.2); answers are stored under it.
@@ -211,9 +216,11 @@ impl Engine {
         let verdict = self.verdict(&Method::GET, question, stored.status, &headers, times);
         let lifetime = verdict.unwrap_or_else(|_| Lifetime::already_over(&headers, times));
         let made = self.make(&question.headers, (stored.status, headers), stored.body.clone(), lifetime, (ticket, key));
-        let fresh = Arc::new(Stored { part: stored.part, coded: stored.coded.clone(), ..made });
+        let fresh = Arc::new(made.with_forms_of(stored));
         match verdict {
             Ok(_) => self.shelf.put(key, fresh.clone()),
+            // One client's own fields are no reason to drop what others use.
+            Err(NotStored::Authorization | NotStored::ClientForbids) => {}
             Err(_) => self.shelf.remove(key),
         }
         fresh
@@ -226,7 +233,7 @@ impl Engine {
         status: StatusCode,
         headers: &HeaderMap,
         times: Times,
-    ) -> Result<Lifetime, http_cache_policy::NotStored> {
+    ) -> Result<Lifetime, NotStored> {
         let authority = authority(&question.uri, &question.headers);
         let answer = Answer {
             method,
@@ -275,64 +282,16 @@ impl Engine {
             true => {
                 self.renewed(key, question, &stored, &parts.headers, times, ticket);
             }
-            false if parts.status == StatusCode::OK || parts.status.is_client_error() => self.shelf.remove(key),
+            false if matches!(parts.status.as_u16(), 200 | 404 | 410) => self.shelf.remove(key),
             false => {}
         }
-    }
-
-    /// A stale answer in place of one that did not come.
-    fn stood_in(
-        &self,
-        question: &Question,
-        stored: &Arc<Stored>,
-        plan: &Plan,
-        detail: &'static str,
-        forwarded_status: Option<u16>,
-    ) -> Option<Response<Payload>> {
-        // The request went forward: that excludes `hit` (RFC 9211 section 2.1).
-        let status = CacheStatus {
-            forwarded: Some(plan.why),
-            forwarded_status,
-            detail: Some(detail),
-            collapsed: plan.collapsed,
-            ..CacheStatus::default()
-        };
-        let answer = self.served(stored, (&question.method, &question.headers), Validated::No, status)?;
-        count("stale_if_error");
-        Some(answer)
-    }
-
-    fn without_answer(&self, error: &OriginError, question: &Question, plan: Plan) -> Response<Payload> {
-        let unasked = error.is_unasked();
-        match unasked {
-            // As many as are too many, so none is worth a line.
-            true => tracing::debug!(%error, target = %target(&question.uri), "the origin is not asked"),
-            false => tracing::info!(%error, target = %target(&question.uri), "the origin gave no answer"),
-        }
-        if plan.stands_in != StandsIn::Never
-            && let Some(stored) = &plan.stored
-            && let Some(answer) = self.stood_in(question, stored, &plan, "stale-if-error", None)
-        {
-            return answer;
-        }
-        if unasked {
-            count("shed");
-            let mut answer = failure(StatusCode::SERVICE_UNAVAILABLE, plan.why);
-            answer.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_S);
-            answer.extensions_mut().insert(Unasked);
-            return answer;
-        }
-        count("failed");
-        // What must be validated and cannot be is 504 (RFC 9111 section 5.2.2.2); so is an answer that is late.
-        let late = plan.stored.is_some() || matches!(error, OriginError::TooLate(_));
-        failure(if late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY }, plan.why)
     }
 
     /// Passes a request on that no stored answer can serve, and drops what it makes wrong.
     pub(super) async fn pass(self: &Arc<Self>, exchange: Exchange, why: Forwarded) -> Response<Payload> {
         let Exchange { request, from, interim } = exchange;
         let (parts, body) = request.into_parts();
-        let question = Question { method: parts.method, uri: parts.uri, headers: parts.headers };
+        let question = Question::of(parts);
         // TRACE would show clients what stands between them and the origin: only where every method is the origin's business.
         if question.method == Method::CONNECT || (question.method == Method::TRACE && self.setup.whole_fills) {
             return failure(StatusCode::NOT_IMPLEMENTED, why);
@@ -353,8 +312,10 @@ impl Engine {
             }
         };
         count("pass");
-        let Arrived { parts, body, times, .. } = arrived;
+        let Arrived { parts, body, times, mut ticket } = arrived;
         let authority = authority(&question.uri, &question.headers);
+        // What somebody else purged since the origin was asked counts; what this request itself purges does not.
+        let is_latest = ticket == self.purges.ticket();
         for target in invalidated(&question.method, &authority, target(&question.uri), parts.status, &parts.headers) {
             let key = KeyRef { authority: self.key(&authority, &question.uri).authority, target: &target };
             self.shelf.remove(key);
@@ -363,8 +324,13 @@ impl Engine {
         }
         let status =
             CacheStatus { forwarded: Some(why), forwarded_status: Some(parts.status.as_u16()), ..CacheStatus::default() };
-        let fill = Fill { question, times, ticket: self.purges.ticket(), turn: None, status };
-        self.fill(fill, parts, body).await
+        if is_latest {
+            ticket = self.purges.ticket();
+        }
+        match self.setup.whole_fills {
+            true => self.passed_on(parts, body, status),
+            false => self.fill(Fill { question, times, ticket, turn: None, status }, parts, body).await,
+        }
     }
 
     /// An answer as it comes, kept by nobody.
@@ -382,12 +348,4 @@ impl Engine {
             headers.remove(*name);
         }
     }
-}
-
-fn failure(status: StatusCode, why: Forwarded) -> Response<Payload> {
-    let mut answer = Response::new(Payload::empty());
-    *answer.status_mut() = status;
-    let said = CacheStatus { forwarded: Some(why), ..CacheStatus::default() };
-    answer.headers_mut().insert(CACHE_STATUS, said.header());
-    answer
 }

@@ -3,11 +3,13 @@
 use std::{
     hash::{BuildHasher, RandomState},
     sync::Arc,
+    time::Instant,
 };
 
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use http_cache_policy::{
-    CacheStatus, Decision, Forwarded, Reason, StandsIn, Why, decide, decide_miss, is_conditional, may_answer_conditions,
+    CacheStatus, Decision, Forwarded, NotStored, Reason, StandsIn, Why, decide, decide_miss, is_conditional,
+    may_answer_conditions,
 };
 use quick_cache::sync::Cache;
 
@@ -91,7 +93,9 @@ impl Engine {
     /// Answers any request.
     pub(crate) async fn answer(self: &Arc<Self>, exchange: Exchange) -> Response<Payload> {
         let request = &exchange.request;
-        match (is_read(request.method()), may_answer_conditions(request.headers())) {
+        // Where everything is asked for whole and plain, conditions for the origin say nothing.
+        let readable = self.setup.whole_fills || may_answer_conditions(request.headers());
+        match (is_read(request.method()), readable) {
             (true, true) => self.read(exchange).await,
             (true, false) => self.pass(exchange, Forwarded::Bypass).await,
             (false, _) => self.pass(exchange, Forwarded::Method).await,
@@ -104,6 +108,7 @@ impl Engine {
         let authority = authority(&uri, &headers);
         let key = self.key(&authority, &uri);
         let (mut turn, mut waited): (Option<Turn>, usize) = (None, 0);
+        let until = Instant::now() + self.setup.patience;
         let (mut looked, mut second) = (false, false);
         loop {
             let (decision, stored) = self.decide(key, &headers);
@@ -119,7 +124,7 @@ impl Engine {
                 (Decision::Forward { why, stands_in }, _) => (Forwarded::Because(why), stands_in),
             };
             if turn.is_none() && waited < MAX_TURNS && self.may_wait(&method, key, &headers, why) {
-                match self.collapse.turn(key, self.setup.patience).await {
+                match self.collapse.turn(key, until.saturating_duration_since(Instant::now())).await {
                     // Somebody may have stored it between the decision and this turn: look again.
                     Waited::Lead(lead) => turn = Some(lead),
                     Waited::Ended(Ended::Stored | Ended::Failed) => waited += 1,
@@ -136,6 +141,13 @@ impl Engine {
             }
             let plan = Plan { why, stands_in, stored, turn, collapsed: waited > 0 };
             return self.forward(exchange, plan).await;
+        }
+    }
+
+    /// Remembers a key whose answers are for one request each. What one client's own fields forbade says nothing of the others.
+    pub(super) fn note_not_shared(&self, key: KeyRef<'_>, why: Option<NotStored>) {
+        if !matches!(why, Some(NotStored::Authorization | NotStored::ClientForbids | NotStored::Status)) {
+            self.not_shared.note(key, self.clock.now_ms());
         }
     }
 
