@@ -14,6 +14,9 @@ use crate::{
 /// Requests of one client of an edge, RATE:BURST: here all clients are 127.0.0.1, and may take all that the machine has.
 const LOCAL_LIMIT: &str = "1000000:1000000";
 
+/// How late work may run before an edge sheds: fourteen processes share one machine, and one's lateness is not its own load.
+const LOCAL_LAG_MS: &str = "500";
+
 /// A service as it is to be run.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
@@ -199,6 +202,7 @@ impl Nodes<'_> {
         service.arguments.extend(texts(["--purge-redis", &everywhere.collect::<Vec<_>>().join(",")]));
         // Who may stop the topology may purge.
         service.environment.push(("ADMIN_TOKEN", self.secrets.control.clone()));
+        service.arguments.extend(texts(["--max-lag-ms", LOCAL_LAG_MS]));
         for limit in ["--limit-browse", "--limit-personal", "--limit-checkout"] {
             service.arguments.extend(texts([limit, LOCAL_LIMIT]));
         }

@@ -2,7 +2,7 @@
 //! RFC 9111 section 2 and RFC 9110 sections 4 and 7: what makes two requests requests for the same. Must not: test `Vary`.
 
 use super::{
-    answer::{ok, plain},
+    answer::{ok, plain, status},
     step::{Seen, Step, get},
 };
 
@@ -56,6 +56,22 @@ cases! {
         get().with("Host", "b.example").asks(ok("max-age=3600").body("wrong")),
         get().at("http://a.example/t").with("Host", "b.example").asks(ok("max-age=3600").body("right")).origin_got("host", "a.example"),
         get().with("Host", "a.example").cached().body("right"),
+    ];
+    connection_does_not_name_the_host: vec![
+        get().with("Host", "a.example").with("Connection", "Host").asks(ok("max-age=3600")).origin_got("host", "a.example"),
+    ];
+    connection_takes_out_of_vary: vec![
+        get().with("X-A", "1").with("Connection", "X-A").asks(ok("max-age=3600").with("Vary", "X-A").body("none")).origin_lacks("x-a"),
+        get().with("X-A", "1").asks(ok("max-age=3600").with("Vary", "X-A").body("one")),
+        get().cached().body("none"),
+    ];
+    range_of_one_client: vec![
+        get().with("Range", "bytes=99-").asks(status(416).with("Cache-Control", "max-age=3600")).status(416),
+        get().asks(ok("max-age=3600").body("all")),
+    ];
+    condition_of_one_client: vec![
+        get().with("If-Match", "\"x\"").asks(status(412).with("Cache-Control", "max-age=3600")).status(412),
+        get().asks(ok("max-age=3600").body("all")),
     ];
     escapes_reach_the_origin: passed_on("/a%2fb%2Fc/%7Ed?x=%20&y=+&z=%c3%A9");
     dots_reach_the_origin: passed_on("/a/./b/../c//d/;e=f?g=/../h");
