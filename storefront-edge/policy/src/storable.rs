@@ -3,8 +3,11 @@
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use crate::{
-    Directives, Lifetime, Profile, Times, conditional::has_validator, freshness::is_heuristically_cacheable,
-    invalidate::same_target, list,
+    Directives, Lifetime, Profile, Times,
+    conditional::{has_validator, is_conditional},
+    freshness::is_heuristically_cacheable,
+    invalidate::same_target,
+    list,
 };
 
 /// Why an answer is not kept.
@@ -70,8 +73,13 @@ fn permitted(profile: Profile, answer: &Answer<'_>, said: &Directives) -> Result
     }
     let status = answer.status.as_u16();
     let understood = is_known(status);
-    // 412 and 416 answer one client's condition or range, which others have not.
-    if status < 200 || matches!(status, 304 | 412 | 416) || (said.has("must-understand") && !understood) {
+    // The answer to one client's condition or range, which others have not.
+    let of_one_client = match status {
+        412 => is_conditional(answer.request),
+        416 => answer.request.contains_key(header::RANGE),
+        _ => false,
+    };
+    if status < 200 || status == 304 || of_one_client || (said.has("must-understand") && !understood) {
         return Err(NotStored::Status);
     }
     // `must-understand` is given with `no-store` for caches that do not know it (section 5.2.2.3).
@@ -157,8 +165,10 @@ mod tests {
         for status in [200, 201, 302, 404, 418, 500, 599] {
             assert_eq!(with(status, &[("cache-control", "max-age=60")]), Ok(()), "{status}");
         }
-        for status in [412, 416] {
-            assert_eq!(with(status, &[("cache-control", "max-age=60")]), Err(NotStored::Status), "{status} is one client's");
+        for (status, asked_for) in [(412, ("if-match", "x")), (416, ("range", "bytes=9-"))] {
+            assert_eq!(with(status, &[("cache-control", "max-age=60")]), Ok(()), "{status}");
+            let one = asked(&Method::GET, &[asked_for], status, &[("cache-control", "max-age=60")]);
+            assert_eq!(one, Err(NotStored::Status), "{status} is one client's");
         }
         assert_eq!(with(304, &[("cache-control", "max-age=60")]), Err(NotStored::Status));
         assert_eq!(with(302, &[("etag", "\"1\"")]), Err(NotStored::NoLifetime));
