@@ -6,7 +6,6 @@ use super::Interim;
 
 /// The other end of a request's connection.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "whoever wants to know whether it is TLS has not come yet")]
 pub(crate) struct Caller {
     pub(crate) address: SocketAddr,
     pub(crate) tls: bool,
