@@ -9,7 +9,7 @@ mod ejection;
 mod instance;
 mod latency;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -210,18 +210,8 @@ impl Upstream {
         if !self.may_repeat("hedge") {
             return answer.await;
         }
-        let mut other = std::pin::pin!(self.ask(asked, second, timeout.saturating_sub(after)));
-        // One that fails leaves it to the other one.
-        tokio::select! {
-            answered = &mut answer => match answered {
-                Ok(answer) if !answer.status.is_server_error() => { won(true); Ok(answer) }
-                failed => other.await.or(failed).inspect(|_| won(false)),
-            },
-            answered = &mut other => match answered {
-                Ok(answer) if !answer.status.is_server_error() => { won(false); Ok(answer) }
-                _ => answer.await.inspect(|_| won(true)),
-            },
-        }
+        let other = self.ask(asked, second, timeout.saturating_sub(after));
+        first_good(answer, other, |answer| answer.status).await
     }
 
     async fn ask(&self, asked: Asked<'_>, address: &str, timeout: Duration) -> Result<Answer, UpstreamError> {
@@ -274,17 +264,8 @@ impl Upstream {
         if !self.may_repeat("hedge") {
             return answer.await;
         }
-        let mut other = std::pin::pin!(self.send_once(&instance, again, timeout.saturating_sub(after)));
-        tokio::select! {
-            answered = &mut answer => match answered {
-                Ok(answer) if !answer.status().is_server_error() => { won(true); Ok(answer) }
-                failed => other.await.or(failed).inspect(|_| won(false)),
-            },
-            answered = &mut other => match answered {
-                Ok(answer) if !answer.status().is_server_error() => { won(false); Ok(answer) }
-                _ => answer.await.inspect(|_| won(true)),
-            },
-        }
+        let other = self.send_once(&instance, again, timeout.saturating_sub(after));
+        first_good(answer, other, Response::status).await
     }
 
     async fn send_once(
@@ -334,6 +315,25 @@ fn same_without_body(request: &Request<Body>) -> Request<Body> {
 /// Nobody waits longer, so nothing behind needs to go on for longer.
 fn left_ms(timeout: Duration) -> HeaderValue {
     HeaderValue::from(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The first good answer of two; one that fails leaves it to the other.
+async fn first_good<A>(
+    mut first: Pin<&mut impl Future<Output = Result<A, UpstreamError>>>,
+    second: impl Future<Output = Result<A, UpstreamError>>,
+    status: fn(&A) -> StatusCode,
+) -> Result<A, UpstreamError> {
+    let mut second = std::pin::pin!(second);
+    tokio::select! {
+        answered = &mut first => match answered {
+            Ok(answer) if !status(&answer).is_server_error() => { won(true); Ok(answer) }
+            failed => second.await.or(failed).inspect(|_| won(false)),
+        },
+        answered = &mut second => match answered {
+            Ok(answer) if !status(&answer).is_server_error() => { won(false); Ok(answer) }
+            _ => first.await.inspect(|_| won(true)),
+        },
+    }
 }
 
 fn enter(instance: &Arc<Instance>, class: Class, limited: bool) -> Result<instance::Entered<'_>, UpstreamError> {
