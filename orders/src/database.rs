@@ -1,88 +1,87 @@
 //! The connection to PostgreSQL. Everything here has a deadline: a checkout must not wait for a database that is away.
 
+mod error;
+mod gather;
+mod months;
+mod presence;
+
 use std::{
     future::Future,
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{LazyLock, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use sqlx::{PgPool, migrate::Migrator, postgres::PgPoolOptions};
+use sqlx::{
+    PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub(crate) use error::DatabaseError;
+pub(crate) use gather::{Gather, Gathered};
+pub(crate) use months::{keep_months_ahead, make_months};
+use presence::{Admitted, Presence};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Connections of one instance. Three regions x 32 stay below PostgreSQL's 200.
-const MAX_CONNECTIONS: u32 = 32;
+/// Connections of one instance. Concurrent requests are gathered into few statements, so that few are enough; three regions x 16 leave most of
+/// PostgreSQL's 200 to others.
+const MAX_CONNECTIONS: u32 = 16;
 
-/// Longest wait for a connection and its answer together, before PostgreSQL counts as away.
+/// Longest wait for a connection and its answer together.
 const DEADLINE: Duration = Duration::from_millis(1_500);
 
-/// After PostgreSQL did not answer, one call in so long tries it; the others are told at once.
-const PROBE_EVERY: Duration = Duration::from_millis(1_000);
+/// PostgreSQL ends a statement itself before the deadline does, and says so: then it is slow, and not away.
+const STATEMENT_MS: &str = "1200";
 
-/// Milliseconds of this process's life until which PostgreSQL counts as away; 0 while it answers.
-static AWAY_UNTIL_MS: AtomicU64 = AtomicU64::new(0);
+/// A statement waits so long for a lock; migrations that need one are quick.
+const LOCK_MS: &str = "1000";
+
+/// A transaction whose client was lost gives its locks back.
+const IDLE_MS: &str = "5000";
+
+/// Whether PostgreSQL answers this process.
+static PRESENCE: Mutex<Presence> = Mutex::new(Presence::new());
 static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// PostgreSQL is away, or refused.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DatabaseError {
-    #[error("PostgreSQL did not answer a moment ago")]
-    Away,
-    #[error("PostgreSQL did not answer within {DEADLINE:?}")]
-    TooSlow,
-    #[error("PostgreSQL: {0}")]
-    Sql(#[from] sqlx::Error),
-}
-
-impl DatabaseError {
-    /// Trying later may help; otherwise PostgreSQL has looked at it and refused.
-    pub(crate) fn is_away(&self) -> bool {
-        match self {
-            Self::Away | Self::TooSlow => true,
-            Self::Sql(error) => matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)),
-        }
-    }
-}
 
 /// A pool that connects when it is first used.
 pub(crate) fn pool(url: &str) -> Result<PgPool, sqlx::Error> {
-    PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(DEADLINE).connect_lazy(url)
+    let bounds =
+        [("statement_timeout", STATEMENT_MS), ("lock_timeout", LOCK_MS), ("idle_in_transaction_session_timeout", IDLE_MS)];
+    let options = url.parse::<PgConnectOptions>()?.options(bounds).application_name("orders");
+    Ok(PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(DEADLINE).connect_lazy_with(options))
 }
 
-/// Brings the schema up to date; safe when all regions do it at once (advisory lock).
-pub(crate) async fn migrate(pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
-    MIGRATIONS.run(pool).await
+/// Brings the schema up to date; safe when all regions do it at once (advisory lock). On a connection without the pool's bounds: a migration
+/// says itself how long it may hold what.
+pub(crate) async fn migrate(url: &str) -> Result<(), sqlx::migrate::MigrateError> {
+    let options = url.parse::<PgConnectOptions>()?.application_name("orders migration");
+    let one = PgPoolOptions::new().max_connections(1).acquire_timeout(DEADLINE).connect_with(options).await?;
+    let done = MIGRATIONS.run(&one).await;
+    one.close().await;
+    done
 }
 
 /// Runs database work under the deadline. While PostgreSQL is away only one call a second waits for it, so that a checkout
 /// does not wait once for each of its questions.
 pub(crate) async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, DatabaseError> {
-    let now_ms = elapsed_ms();
-    let until_ms = AWAY_UNTIL_MS.load(Ordering::Acquire);
-    if until_ms > 0 {
-        let next_ms = now_ms + ms(PROBE_EVERY);
-        let probes =
-            until_ms <= now_ms && AWAY_UNTIL_MS.compare_exchange(until_ms, next_ms, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if !probes {
-            return Err(DatabaseError::Away);
-        }
+    let began = BEGAN.elapsed();
+    if presence(|presence| presence.admit(began)) == Admitted::No {
+        return Err(DatabaseError::Away);
     }
     let done = match tokio::time::timeout(DEADLINE, work).await {
         Ok(done) => done.map_err(DatabaseError::from),
-        Err(_) => Err(DatabaseError::TooSlow),
+        Err(_) => Err(DatabaseError::NoAnswer { after: DEADLINE }),
     };
-    let away = done.as_ref().err().is_some_and(DatabaseError::is_away);
-    AWAY_UNTIL_MS.store(if away { elapsed_ms() + ms(PROBE_EVERY) } else { 0 }, Ordering::Release);
+    let now = BEGAN.elapsed();
+    presence(|presence| match &done {
+        Err(error) if error.is_unheard() => presence.unheard(began, now),
+        Err(error) if error.is_going() => presence.gone(now),
+        _ => presence.heard(now),
+    });
     done
 }
 
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn elapsed_ms() -> u64 {
-    ms(BEGAN.elapsed())
+fn presence<T>(look: impl FnOnce(&mut Presence) -> T) -> T {
+    look(&mut PRESENCE.lock().unwrap_or_else(PoisonError::into_inner))
 }

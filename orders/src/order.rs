@@ -1,5 +1,8 @@
 //! Orders in PostgreSQL.
 
+mod batch;
+mod recorder;
+mod rows;
 mod store;
 
 pub(crate) use store::{OrderStore, Recorded};

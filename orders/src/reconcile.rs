@@ -71,7 +71,7 @@ async fn record(store: &OrderStore, reservation: &Reservation) -> anyhow::Result
         tracing::debug!(%id, "a confirmed reservation has no order's memo");
         return Ok(false);
     };
-    match store.record(id, &memo, "reconciler").await {
+    match store.record(id, &memo).await {
         Ok(()) => Ok(true),
         Err(error) if error.is_away() => Err(error.into()),
         Err(error) => {
@@ -86,8 +86,8 @@ async fn record(store: &OrderStore, reservation: &Reservation) -> anyhow::Result
 pub async fn run_once(args: ReconcileArgs) -> anyhow::Result<()> {
     let inventory = InventoryClient::new(args.inventory).with_tls(args.inventory_tls.open()?.as_ref());
     let sql = database::pool(&args.database_url)?;
-    database::migrate(&sql).await?;
-    let done = pass(&OrderStore { sql }, &inventory, 0).await?;
+    database::migrate(&args.database_url).await?;
+    let done = pass(&OrderStore::new(sql), &inventory, 0).await?;
     println!("{}", serde_json::to_string(&done)?);
     Ok(())
 }

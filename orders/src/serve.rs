@@ -7,6 +7,7 @@ use inventory_api::InventoryClient;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use sqlx::PgPool;
 use storefront_service::{Listeners, Readiness, routed, with_request_context};
+use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -31,7 +32,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
     let sql = database::pool(&args.database_url)?;
     let redis = connect(&args.redis_url)?;
     let inventory = InventoryClient::new(args.inventory.clone()).with_tls(args.inventory_tls.clone().open()?.as_ref());
-    let store = OrderStore { sql: sql.clone() };
+    let store = OrderStore::new(sql.clone());
     let carts = Carts::new(sql.clone(), redis.clone());
     let runner = Runner {
         store: store.clone(),
@@ -48,7 +49,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
     };
     let readiness = Readiness::new(&["database"]);
     let background = [
-        tokio::spawn(migrate(sql, readiness.clone())),
+        tokio::spawn(migrate(args.database_url.clone(), sql, readiness.clone())),
         tokio::spawn(reconcile::run(store, inventory, args.reconcile_after_ms)),
         tokio::spawn(write_behind(carts)),
     ];
@@ -66,14 +67,21 @@ fn connect(url: &str) -> anyhow::Result<ConnectionManager> {
     Ok(ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?)
 }
 
-/// Ready as soon as the schema is there; later outages of PostgreSQL are lived through.
-async fn migrate(sql: PgPool, readiness: Readiness) {
-    while let Err(error) = database::migrate(&sql).await {
+/// Ready as soon as the schema is there with the partitions of now; later outages of PostgreSQL are lived through.
+async fn migrate(url: String, sql: PgPool, readiness: Readiness) {
+    while let Err(error) = schema(&url, &sql).await {
         tracing::info!(%error, "PostgreSQL is not there yet");
         readiness.set("database", Err("PostgreSQL was not reached yet".to_owned()));
         tokio::time::sleep(RETRY).await;
     }
     readiness.set("database", Ok(()));
+    database::keep_months_ahead(sql).await;
+}
+
+async fn schema(url: &str, sql: &PgPool) -> anyhow::Result<()> {
+    database::migrate(url).await?;
+    database::make_months(sql, OffsetDateTime::now_utc()).await?;
+    Ok(())
 }
 
 async fn write_behind(carts: Carts) {

@@ -2,7 +2,7 @@
 
 use orders_api::User;
 use redis::{AsyncCommands, aio::ConnectionManager};
-use sqlx::{PgPool, Row};
+use sqlx::PgPool;
 use storefront_types::{Region, ShopperId};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -39,6 +39,14 @@ pub(crate) struct Accounts {
     pub(crate) home: Region,
 }
 
+/// A row of `shopper` that has an account.
+struct UserRow {
+    id: Uuid,
+    email: String,
+    phone_number: String,
+    created_at: OffsetDateTime,
+}
+
 fn redis_key(token: &SessionToken) -> String {
     let hex: String = token.hash().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("session:{hex}")
@@ -55,34 +63,33 @@ impl Accounts {
         // A guest who registers keeps the shopper's id and with it the cart.
         let id = guest.map_or_else(Uuid::now_v7, |guest| guest.shopper.uuid());
         let row = within(async {
-            let insert = sqlx::query(
+            let made = sqlx::query_scalar!(
                 "insert into shopper (id, email, phone_number) values ($1, $2, $3)
                  on conflict (id) do update set email = $2, phone_number = $3
                      where shopper.email is null and not exists (select from shopper other where other.email = $2)
                  returning id",
+                id,
+                email.as_str(),
+                phone.as_str(),
             );
-            let made = insert.bind(id).bind(email.as_str()).bind(phone.as_str()).fetch_optional(&self.sql).await;
-            let new = match made {
+            let new = match made.fetch_optional(&self.sql).await {
                 Ok(row) => row.is_some(),
                 Err(sqlx::Error::Database(error)) if error.is_unique_violation() => false,
                 Err(error) => return Err(error),
             };
-            let found = sqlx::query("select id, email, phone_number, created_at from shopper where email = $1");
-            Ok((found.bind(email.as_str()).fetch_optional(&self.sql).await?, new))
+            let found = sqlx::query_as!(
+                UserRow,
+                r#"select id, email as "email!", phone_number as "phone_number!", created_at from shopper where email = $1"#,
+                email.as_str(),
+            );
+            Ok((found.fetch_optional(&self.sql).await?, new))
         });
         let (Some(row), new) = row.await? else {
             // The guest's id belongs to another account already: begin a fresh shopper.
             return Box::pin(self.register(email, phone, None)).await;
         };
-        let read = |row: &sqlx::postgres::PgRow| -> Result<User, sqlx::Error> {
-            Ok(User {
-                id: ShopperId::new(row.try_get("id")?),
-                email: row.try_get("email")?,
-                phone_number: row.try_get("phone_number")?,
-                created_at: row.try_get("created_at")?,
-            })
-        };
-        Ok((read(&row).map_err(DatabaseError::from)?, new))
+        let UserRow { id, email, phone_number, created_at } = row;
+        Ok((User { id: ShopperId::new(id), email, phone_number, created_at }, new))
     }
 
     /// Begins a session for a shopper, or for a new guest.
@@ -94,10 +101,16 @@ impl Accounts {
         let recorded = within(async {
             let mut transaction = self.sql.begin().await?;
             if guest {
-                sqlx::query("insert into shopper (id) values ($1)").bind(shopper.uuid()).execute(&mut *transaction).await?;
+                sqlx::query!("insert into shopper (id) values ($1)", shopper.uuid()).execute(&mut *transaction).await?;
             }
-            let insert = sqlx::query("insert into session (token_hash, shopper_id, expires_at) values ($1, $2, $3)");
-            insert.bind(token.hash().as_slice()).bind(shopper.uuid()).bind(expires_at).execute(&mut *transaction).await?;
+            let hash = token.hash();
+            let insert = sqlx::query!(
+                "insert into session (token_hash, shopper_id, expires_at) values ($1, $2, $3)",
+                hash.as_slice(),
+                shopper.uuid(),
+                expires_at,
+            );
+            insert.execute(&mut *transaction).await?;
             transaction.commit().await
         });
         let recorded = recorded.await;
@@ -119,8 +132,10 @@ impl Accounts {
         if let Some(shopper) = known.ok().flatten().and_then(|text| text.parse().ok()) {
             return Ok(Some(Session { shopper }));
         }
-        let find = sqlx::query_scalar("select shopper_id from session where token_hash = $1 and expires_at > now()");
-        let found: Option<Uuid> = within(find.bind(token.hash().as_slice()).fetch_optional(&self.sql)).await?;
+        let hash = token.hash();
+        let find =
+            sqlx::query_scalar!("select shopper_id from session where token_hash = $1 and expires_at > now()", hash.as_slice(),);
+        let found: Option<Uuid> = within(find.fetch_optional(&self.sql)).await?;
         let Some(shopper) = found.map(ShopperId::new) else { return Ok(None) };
         // Best effort: the next look-up is faster.
         let _ = self.keep(token, shopper).await;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use redis::{AsyncCommands, aio::ConnectionManager};
-use sqlx::{PgPool, Row, types::Json};
+use sqlx::{PgPool, types::Json};
 use storefront_types::ShopperId;
 use uuid::Uuid;
 
@@ -75,10 +75,12 @@ impl Carts {
     }
 
     async fn read_sql(&self, shopper: ShopperId) -> Result<Stored, CartError> {
-        let find = sqlx::query("select version, lines from cart where shopper_id = $1").bind(shopper.uuid());
-        let Some(row) = within(find.fetch_optional(&self.sql)).await? else { return Ok(Stored::default()) };
-        let read = || Ok(Stored { version: row.try_get("version")?, lines: row.try_get::<Json<Vec<StoredLine>>, _>("lines")?.0 });
-        read().map_err(|error: sqlx::Error| CartError::Unavailable(error.to_string()))
+        let find = sqlx::query!(
+            r#"select version, lines as "lines: Json<Vec<StoredLine>>" from cart where shopper_id = $1"#,
+            shopper.uuid(),
+        );
+        let found = within(find.fetch_optional(&self.sql)).await?;
+        Ok(found.map_or_else(Stored::default, |row| Stored { version: row.version, lines: row.lines.0 }))
     }
 
     async fn copy(&self, shopper: ShopperId, cart: &Stored) -> Result<(), redis::RedisError> {
@@ -141,11 +143,15 @@ impl Carts {
 
     /// Writes unless PostgreSQL has this version or a newer one.
     async fn write_sql(&self, shopper: ShopperId, cart: &Stored) -> Result<bool, DatabaseError> {
-        let upsert = sqlx::query(
+        let lines = serde_json::to_value(&cart.lines).unwrap_or_default();
+        let upsert = sqlx::query!(
             "insert into cart (shopper_id, version, lines) values ($1, $2, $3)
              on conflict (shopper_id) do update set version = $2, lines = $3, updated_at = now() where cart.version < $2",
+            shopper.uuid(),
+            cart.version,
+            lines,
         );
-        let written = within(upsert.bind(shopper.uuid()).bind(cart.version).bind(Json(&cart.lines)).execute(&self.sql)).await?;
+        let written = within(upsert.execute(&self.sql)).await?;
         Ok(written.rows_affected() == 1)
     }
 

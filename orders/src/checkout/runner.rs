@@ -214,7 +214,7 @@ impl Runner {
     async fn record(&self, checkout: &mut Checkout) -> Event {
         // Found in PostgreSQL on the way: nothing is left to record.
         let Some(memo) = &checkout.memo else { return Event::Recorded };
-        match self.store.record(checkout.id, memo, checkout.context.request_id.as_str()).await {
+        match self.store.record(checkout.id, memo).await {
             Ok(()) => {
                 self.acknowledger.recorded(checkout.id);
                 Event::Recorded

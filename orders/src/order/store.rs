@@ -1,60 +1,72 @@
 //! Recording orders once, and reading them.
 
-use orders_api::{Order, OrderLine, OrderStatus};
-use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
-use storefront_types::{Currency, Money, OrderId, Page, ShopperId, Sku};
+use std::{collections::HashMap, sync::Arc};
+
+use orders_api::{Address, Order};
+use sqlx::{PgPool, types::Json};
+use storefront_types::{OrderId, Page, ShopperId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::{
+    batch::Placed,
+    recorder,
+    rows::{self, ItemRow, OrderRow},
+};
 use crate::{
     checkout::Memo,
-    database::{DatabaseError, within},
+    database::{DatabaseError, Gather, Gathered, within},
 };
 
+/// Orders looked up by one statement.
+const MOST_LOOKED_UP: usize = 256;
+
+/// Statements under way at once, of each kind. With one, what comes meanwhile goes together in the next; a second one would halve the batches.
+const LANES: usize = 1;
+
+/// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct OrderStore {
-    pub(crate) sql: PgPool,
+    sql: PgPool,
+    recorded: Gather<Placed, ()>,
+    looked_up: Gather<(OrderId, ShopperId), Option<Arc<Recorded>>>,
 }
 
 /// A recorded order with the fingerprint of the request that made it.
+#[derive(Clone, Debug)]
 pub(crate) struct Recorded {
     pub(crate) order: Order,
     pub(crate) fingerprint: String,
 }
 
-/// The topic under which a placed order is published.
-const ORDER_PLACED: &str = "orders.order-placed.v1";
-
 impl OrderStore {
-    /// Records an order with its items and its outbox row in one SQL transaction; a second time changes nothing.
-    /// `request_id` shows in PostgreSQL's log as the application name.
-    pub(crate) async fn record(&self, id: OrderId, memo: &Memo, request_id: &str) -> Result<(), DatabaseError> {
-        within(async {
-            let mut transaction = self.sql.begin().await?;
-            sqlx::query("select set_config('application_name', $1, true)").bind(request_id).execute(&mut *transaction).await?;
-            if insert_order(&mut transaction, id, memo).await? {
-                insert_items(&mut transaction, id, memo).await?;
-                let payload = Json(memo.order(id, OrderStatus::Placed));
-                let outbox = sqlx::query("insert into outbox (topic, key, payload) values ($1, $2, $3)");
-                outbox.bind(ORDER_PLACED).bind(id.to_string()).bind(payload).execute(&mut *transaction).await?;
-            }
-            transaction.commit().await
-        })
-        .await
+    /// Concurrent calls of its clones share statements.
+    pub(crate) fn new(sql: PgPool) -> Self {
+        let (recording, looking_up) = (sql.clone(), sql.clone());
+        let record = move |batch: Arc<Vec<Placed>>| {
+            let sql = recording.clone();
+            async move { recorder::record(&sql, &batch).await }
+        };
+        let look_up = move |batch: Arc<Vec<(OrderId, ShopperId)>>| {
+            let sql = looking_up.clone();
+            async move { find_all(&sql, &batch).await }
+        };
+        Self {
+            sql,
+            recorded: Gather::start("record", recorder::MOST, LANES, record),
+            looked_up: Gather::start("look-up", MOST_LOOKED_UP, LANES, look_up),
+        }
+    }
+
+    /// Records an order with its items and its outbox row, all or nothing; a second time changes nothing.
+    pub(crate) async fn record(&self, id: OrderId, memo: &Memo) -> Result<(), DatabaseError> {
+        self.recorded.ask(Placed { id, memo: memo.clone() }).await
     }
 
     /// One order of a shopper; somebody else's is not found.
     pub(crate) async fn find(&self, id: OrderId, shopper: ShopperId) -> Result<Option<Recorded>, DatabaseError> {
-        let found = within(async {
-            let order = sqlx::query("select * from shop_order where id = $1 and shopper_id = $2");
-            let Some(row) = order.bind(id.uuid()).bind(shopper.uuid()).fetch_optional(&self.sql).await? else { return Ok(None) };
-            let items = sqlx::query("select * from order_item where order_id = $1 order by position").bind(id.uuid());
-            Ok(Some((row, items.fetch_all(&self.sql).await?)))
-        });
-        let Some((row, items)) = found.await? else { return Ok(None) };
-        let fingerprint: Vec<u8> = row.try_get("fingerprint")?;
-        let fingerprint = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Some(Recorded { order: order(&row, &items)?, fingerprint }))
+        let found = self.looked_up.ask((id, shopper)).await?;
+        Ok(found.map(Arc::unwrap_or_clone))
     }
 
     /// A shopper's orders, newest first, after a cursor.
@@ -65,100 +77,83 @@ impl OrderStore {
         limit: u32,
     ) -> Result<Page<Order>, DatabaseError> {
         let (before, id) = after.unwrap_or((OffsetDateTime::now_utc() + time::Duration::days(1), Uuid::max()));
-        let (rows, items) = within(async {
-            let page = sqlx::query(
-                "select * from shop_order where shopper_id = $1 and (placed_at, id) < ($2, $3)
-                 order by placed_at desc, id desc limit $4",
+        let limit = limit as usize;
+        let (mut rows, items) = within(async {
+            // The first condition is the second's own, for the choice of partitions.
+            let rows = sqlx::query_as!(
+                OrderRow,
+                r#"select id, shopper_id, fingerprint, total_amount, currency, delivery_address as "delivery_address: Json<Address>", placed_at
+                   from shop_order
+                   where shopper_id = $1 and placed_at <= $2 and (placed_at, id) < ($2, $3)
+                   order by placed_at desc, id desc limit $4"#,
+                shopper.uuid(),
+                before,
+                id,
+                i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
             );
-            let page = page.bind(shopper.uuid()).bind(before).bind(id).bind(i64::from(limit) + 1);
-            let rows = page.fetch_all(&self.sql).await?;
-            let ids: Vec<Uuid> = rows.iter().filter_map(|row| row.try_get("id").ok()).collect();
-            let items = sqlx::query("select * from order_item where order_id = any($1) order by order_id, position").bind(ids);
-            Ok((rows, items.fetch_all(&self.sql).await?))
+            let rows = rows.fetch_all(&self.sql).await?;
+            let items = items(&self.sql, rows.iter().take(limit)).await?;
+            Ok((rows, items))
         })
         .await?;
-        let mut orders = Vec::with_capacity(rows.len());
-        for row in rows.iter().take(limit as usize) {
-            let id: Uuid = row.try_get("id")?;
-            let own: Vec<PgRow> = Vec::new();
-            let mut found = order(row, &own)?;
-            for item in &items {
-                if item.try_get::<Uuid, _>("order_id")? == id {
-                    found.lines.push(line(item, found.total.currency())?);
-                }
-            }
-            orders.push(found);
-        }
-        let more = rows.len() > limit as usize;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let orders = rows.iter().map(|row| rows::order(row, items.get(&row.id).into_iter().flatten()));
+        let orders: Vec<Order> = orders.collect::<Result<_, _>>()?;
         let next_cursor =
             orders.last().filter(|_| more).map(|last| format!("{}.{}", last.placed_at.unix_timestamp_nanos(), last.id));
         Ok(Page { items: orders, next_cursor })
     }
 }
 
-async fn insert_order(sql: &mut PgConnection, id: OrderId, memo: &Memo) -> Result<bool, sqlx::Error> {
-    let total = memo.total().map_or(i64::MAX, Money::amount);
-    let fingerprint: Vec<u8> = memo
-        .fingerprint
-        .as_bytes()
-        .chunks(2)
-        .filter_map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
-    let inserted = sqlx::query(
-        "insert into shop_order (id, shopper_id, idempotency_key, fingerprint, total_amount, currency, delivery_address, placed_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do nothing",
-    )
-    .bind(id.uuid())
-    .bind(memo.shopper.uuid())
-    .bind(memo.key.as_str())
-    .bind(fingerprint)
-    .bind(total)
-    .bind(memo.currency.as_str())
-    .bind(Json(&memo.address))
-    .bind(memo.placed_at())
-    .execute(sql)
-    .await?;
-    Ok(inserted.rows_affected() == 1)
+async fn find_all(sql: &PgPool, asked: &[(OrderId, ShopperId)]) -> Gathered<Option<Arc<Recorded>>> {
+    let ids: Vec<Uuid> = asked.iter().map(|(id, _)| id.uuid()).collect();
+    let found = within(async {
+        // Every month's index is asked: the id alone does not tell the time.
+        let rows = sqlx::query_as!(
+            OrderRow,
+            r#"select id, shopper_id, fingerprint, total_amount, currency, delivery_address as "delivery_address: Json<Address>", placed_at
+               from shop_order where id = any($1)"#,
+            &ids,
+        );
+        let rows = rows.fetch_all(sql).await?;
+        let items = items(sql, rows.iter()).await?;
+        let recorded = rows.iter().map(|row| {
+            let fingerprint = row.fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
+            let order = rows::order(row, items.get(&row.id).into_iter().flatten())?;
+            Ok(((row.id, row.shopper_id), Arc::new(Recorded { order, fingerprint })))
+        });
+        recorded.collect::<Result<HashMap<_, _>, sqlx::Error>>()
+    });
+    match found.await {
+        Ok(found) => asked.iter().map(|(id, shopper)| Ok(found.get(&(id.uuid(), shopper.uuid())).cloned())).collect(),
+        Err(error) => {
+            let others = asked.iter().skip(1).map(|_| Err(DatabaseError::Away));
+            std::iter::once(Err(error)).chain(others).collect()
+        }
+    }
 }
 
-async fn insert_items(sql: &mut PgConnection, id: OrderId, memo: &Memo) -> Result<(), sqlx::Error> {
-    let skus: Vec<&str> = memo.lines.iter().map(|(sku, ..)| sku.as_str()).collect();
-    let quantities: Vec<i64> = memo.lines.iter().map(|(_, quantity, _)| i64::from(*quantity)).collect();
-    let amounts: Vec<i64> = memo.lines.iter().map(|(.., amount)| *amount).collect();
-    sqlx::query(
-        "insert into order_item (order_id, position, sku, quantity, unit_amount)
-         select $1, position, sku, quantity, amount
-         from unnest($2::text[], $3::bigint[], $4::bigint[]) with ordinality as line (sku, quantity, amount, position)",
-    )
-    .bind(id.uuid())
-    .bind(skus)
-    .bind(quantities)
-    .bind(amounts)
-    .execute(sql)
-    .await?;
-    Ok(())
-}
-
-fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
-    sqlx::Error::Decode(Box::new(error))
-}
-
-fn order(row: &PgRow, items: &[PgRow]) -> Result<Order, sqlx::Error> {
-    let currency: Currency = row.try_get::<String, _>("currency")?.parse().map_err(unreadable)?;
-    Ok(Order {
-        id: OrderId::new(row.try_get("id")?),
-        status: OrderStatus::Placed,
-        lines: items.iter().map(|item| line(item, currency)).collect::<Result<_, _>>()?,
-        total: Money::new(row.try_get("total_amount")?, currency),
-        delivery_address: row.try_get::<Json<_>, _>("delivery_address")?.0,
-        placed_at: row.try_get("placed_at")?,
-    })
-}
-
-fn line(item: &PgRow, currency: Currency) -> Result<OrderLine, sqlx::Error> {
-    Ok(OrderLine {
-        sku: Sku::parse(item.try_get("sku")?).map_err(unreadable)?,
-        quantity: u32::try_from(item.try_get::<i64, _>("quantity")?).map_err(unreadable)?,
-        unit_price: Money::new(item.try_get("unit_amount")?, currency),
-    })
+/// The items of some orders, by order, in the order of their positions.
+async fn items(
+    sql: &PgPool,
+    orders: impl Iterator<Item = &OrderRow> + Clone,
+) -> Result<HashMap<Uuid, Vec<ItemRow>>, sqlx::Error> {
+    let times = orders.clone().map(|order| order.placed_at);
+    let (Some(first), Some(last)) = (times.clone().min(), times.max()) else { return Ok(HashMap::new()) };
+    let ids: Vec<Uuid> = orders.map(|order| order.id).collect();
+    // The times choose the partitions.
+    let found = sqlx::query_as!(
+        ItemRow,
+        "select order_id, sku, quantity, unit_amount from order_item
+         where order_id = any($1) and placed_at between $2 and $3 order by order_id, position",
+        &ids,
+        first,
+        last,
+    );
+    let mut by_order: HashMap<Uuid, Vec<ItemRow>> = HashMap::new();
+    for item in found.fetch_all(sql).await? {
+        by_order.entry(item.order_id).or_default().push(item);
+    }
+    Ok(by_order)
 }

@@ -1,0 +1,111 @@
+//! Many orders as the columns of one statement. Pure.
+
+use std::collections::HashSet;
+
+use orders_api::OrderStatus;
+use storefront_types::{Money, OrderId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::checkout::Memo;
+
+/// An order as it was accepted, on its way into PostgreSQL.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) id: OrderId,
+    pub(crate) memo: Memo,
+}
+
+/// One vector for each column of `shop_order`.
+#[derive(Debug, Default)]
+pub(super) struct OrderColumns {
+    pub(super) ids: Vec<Uuid>,
+    pub(super) shoppers: Vec<Uuid>,
+    pub(super) keys: Vec<String>,
+    pub(super) fingerprints: Vec<Vec<u8>>,
+    pub(super) totals: Vec<i64>,
+    pub(super) currencies: Vec<String>,
+    /// JSON documents.
+    pub(super) addresses: Vec<String>,
+    pub(super) placed: Vec<OffsetDateTime>,
+    /// What others learn of each: the order as a JSON document.
+    pub(super) payloads: Vec<String>,
+}
+
+/// One vector for each column of `order_item`.
+#[derive(Debug, Default)]
+pub(super) struct ItemColumns {
+    pub(super) orders: Vec<Uuid>,
+    pub(super) positions: Vec<i32>,
+    pub(super) skus: Vec<String>,
+    pub(super) quantities: Vec<i64>,
+    pub(super) amounts: Vec<i64>,
+}
+
+/// Each order once, however often it is in the batch: the same checkout may be sent twice at the same time.
+pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> (OrderColumns, ItemColumns) {
+    let (mut orders, mut items, mut seen) = (OrderColumns::default(), ItemColumns::default(), HashSet::new());
+    for Placed { id, memo } in batch {
+        if !seen.insert(*id) {
+            continue;
+        }
+        orders.ids.push(id.uuid());
+        orders.shoppers.push(memo.shopper.uuid());
+        orders.keys.push(memo.key.as_str().to_owned());
+        orders.fingerprints.push(bytes(&memo.fingerprint));
+        orders.totals.push(memo.total().map_or(i64::MAX, Money::amount));
+        orders.currencies.push(memo.currency.as_str().to_owned());
+        orders.addresses.push(serde_json::to_string(&memo.address).unwrap_or_default());
+        orders.placed.push(memo.placed_at());
+        orders.payloads.push(serde_json::to_string(&memo.order(*id, OrderStatus::Placed)).unwrap_or_default());
+        for (position, (sku, quantity, amount)) in (1..).zip(&memo.lines) {
+            items.orders.push(id.uuid());
+            items.positions.push(position);
+            items.skus.push(sku.as_str().to_owned());
+            items.quantities.push(i64::from(*quantity));
+            items.amounts.push(*amount);
+        }
+    }
+    (orders, items)
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+    hex.as_bytes().chunks(2).filter_map(byte).collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use orders_api::Address;
+    use storefront_types::{ShopperId, Sku};
+
+    use super::*;
+
+    /// An order of a shopper with two lines.
+    pub(crate) fn placed(shopper: u128, key: &str) -> Placed {
+        let (shopper, key) = (ShopperId::new(Uuid::from_u128(shopper)), key.parse().unwrap());
+        let address = Address {
+            name: "Ada".to_owned(),
+            line1: "1 Main St".to_owned(),
+            line2: None,
+            city: "London".to_owned(),
+            region: None,
+            postal_code: "N1".to_owned(),
+            country: "GB".to_owned(),
+        };
+        let line = |sku: &str| (Sku::parse(sku).unwrap(), 2, 150);
+        let id = crate::checkout::order_id(shopper, &key);
+        let lines = vec![line("a"), line("b")];
+        let (currency, fingerprint) = ("EUR".parse().unwrap(), "00ff".to_owned());
+        Placed { id, memo: Memo { shopper, key, fingerprint, currency, address, lines, placed_at_ms: 1_000 } }
+    }
+
+    #[test]
+    fn an_order_that_is_there_twice_is_written_once() {
+        let (first, second) = (placed(1, "k"), placed(2, "k"));
+        let (orders, items) = columns([&first, &second, &first]);
+        assert_eq!(orders.ids, [first.id.uuid(), second.id.uuid()]);
+        assert_eq!((orders.totals, orders.fingerprints), (vec![600, 600], vec![vec![0, 255], vec![0, 255]]));
+        assert_eq!((items.orders.len(), items.positions), (4, vec![1, 2, 1, 2]));
+    }
+}

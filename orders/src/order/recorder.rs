@@ -1,0 +1,76 @@
+//! Writes accepted orders into PostgreSQL, many in one SQL commit.
+//!
+//! Owns: one statement for orders, items and outbox rows, so that they are there together or not at all; that an order which PostgreSQL refuses
+//! does not keep its neighbours out. Must not: decide when to try again.
+
+use sqlx::PgPool;
+
+use super::batch::{Placed, columns};
+use crate::database::{DatabaseError, Gathered, within};
+
+/// Orders of one SQL commit: 256 x about 2 KiB of columns are half a megabyte, and some milliseconds of PostgreSQL.
+pub(super) const MOST: usize = 256;
+
+/// The topic under which a placed order is published.
+const ORDER_PLACED: &str = "orders.order-placed.v1";
+
+/// Records every order of the batch, each once; a second time changes nothing. A batch that PostgreSQL refuses is halved until the order that it
+/// refuses is alone: at most 2 x log2(256) = 16 more statements for one such order.
+pub(super) async fn record(sql: &PgPool, batch: &[Placed]) -> Gathered<()> {
+    match within(insert(sql, batch)).await {
+        Ok(()) => batch.iter().map(|_| Ok(())).collect(),
+        Err(error) if error.is_away() || batch.len() == 1 => {
+            let others = batch.iter().skip(1).map(|_| Err(DatabaseError::Away));
+            std::iter::once(Err(error)).chain(others).collect()
+        }
+        Err(error) => {
+            tracing::info!(%error, orders = batch.len(), "PostgreSQL refused one of these orders; they are tried in halves");
+            let (left, right) = batch.split_at(batch.len() / 2);
+            let mut done = Box::pin(record(sql, left)).await;
+            done.extend(Box::pin(record(sql, right)).await);
+            done
+        }
+    }
+}
+
+async fn insert(sql: &PgPool, batch: &[Placed]) -> Result<(), sqlx::Error> {
+    let (orders, items) = columns(batch);
+    sqlx::query!(
+        "with placed as (
+             insert into shop_order
+                 (id, shopper_id, idempotency_key, fingerprint, total_amount, currency, delivery_address, placed_at)
+             select id, shopper_id, idempotency_key, fingerprint, total_amount, currency, address::jsonb, placed_at
+             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[])
+                 as line (id, shopper_id, idempotency_key, fingerprint, total_amount, currency, address, placed_at)
+             on conflict do nothing
+             returning id, placed_at
+         ), items as (
+             insert into order_item (order_id, position, sku, quantity, unit_amount, placed_at)
+             select placed.id, position, sku, quantity, unit_amount, placed.placed_at
+             from unnest($9::uuid[], $10::integer[], $11::text[], $12::bigint[], $13::bigint[])
+                 as line (order_id, position, sku, quantity, unit_amount)
+             join placed on placed.id = line.order_id
+         )
+         insert into outbox (topic, key, payload)
+         select $14, placed.id::text, payload::jsonb
+         from unnest($1::uuid[], $15::text[]) as line (id, payload) join placed using (id)",
+        &orders.ids,
+        &orders.shoppers,
+        &orders.keys,
+        &orders.fingerprints,
+        &orders.totals,
+        &orders.currencies,
+        &orders.addresses,
+        &orders.placed,
+        &items.orders,
+        &items.positions,
+        &items.skus,
+        &items.quantities,
+        &items.amounts,
+        ORDER_PLACED,
+        &orders.payloads,
+    )
+    .execute(sql)
+    .await?;
+    Ok(())
+}
