@@ -6,7 +6,9 @@
 //! failed write begins a new one: whatever Redis still has from before is never read again.
 
 mod lines;
+mod prices;
 mod store;
 
 pub(crate) use lines::{ChangeError, Stored, StoredLine};
+pub(crate) use prices::Prices;
 pub(crate) use store::{CartError, Carts};

@@ -3,6 +3,7 @@
 mod acknowledger;
 mod address;
 mod memo;
+mod quote;
 mod runner;
 mod saga;
 mod ticket;
@@ -10,6 +11,7 @@ mod ticket;
 pub(crate) use acknowledger::Acknowledger;
 pub(crate) use address::check as check_address;
 pub(crate) use memo::{Memo, order_id};
+pub(crate) use quote::Repriced;
 pub(crate) use runner::{Checkout, Runner, memo_of};
 pub(crate) use saga::{Answer, Away};
 pub(crate) use ticket::{Ticket, TicketKey};

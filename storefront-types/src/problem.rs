@@ -48,6 +48,9 @@ problem_types! {
     UnknownLocation = "unknown-location", 404, "The stock location is not known";
     MethodNotAllowed = "method-not-allowed", 405, "The method is not allowed here";
     InsufficientStock = "insufficient-stock", 409, "There is not enough stock";
+    /// At another price than the shopper was shown; nothing was asked of the inventory, so the key may be used again.
+    PriceChanged = "price-changed", 409, "A price has changed";
+    MixedCurrencies = "mixed-currencies", 409, "The cart has more than one currency";
     StaleCount = "stale-count", 409, "The stock has changed since it was counted";
     ReservationConflict = "reservation-conflict", 409, "The reservation is in another state";
     /// Also for an id that was used before, and for a removal that would leave no quorum.

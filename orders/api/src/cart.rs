@@ -1,7 +1,7 @@
 //! Carts.
 
 use serde::{Deserialize, Serialize};
-use storefront_types::{Money, Quantity, Sku};
+use storefront_types::{Currency, Money, Quantity, Sku};
 use utoipa::ToSchema;
 
 /// Lines of a cart: 100 x about 100 bytes fit the 4 KiB memo only because it names SKU, quantity and price alone;
@@ -44,10 +44,27 @@ pub struct CartLine {
     pub unit_price: Money,
 }
 
-/// `GET /v1/cart`.
+/// What is otherwise than when this cart was last shown, or than the shopper wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum CartChange {
+    /// The line says the new price, which counts as shown from now on.
+    PriceChanged { sku: Sku, title: String, from: Money, to: Money },
+    /// As of a moment ago; a checkout of the whole line would be refused.
+    FewerAvailable { sku: Sku, title: String, wanted: u32, available: u64 },
+    /// The line is not among `lines`, and stands in the way of a checkout until it is removed.
+    SoldNoMore { sku: Sku, quantity: u32 },
+    /// There is no `total`, and no checkout: each currency must be bought apart.
+    MixedCurrencies { currencies: Vec<Currency> },
+}
+
+/// `GET /v1/cart`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cart {
     pub lines: Vec<CartLine>,
     /// `null` for an empty cart.
     pub total: Option<Money>,
+    /// Left out when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<CartChange>,
 }

@@ -7,7 +7,9 @@ mod cart;
 mod checkout;
 
 pub use account::{RegisterRequest, RegisterResponse, User};
-pub use cart::{Cart, CartLine, CartRemoveRequest, CartRequest, CartUpdateRequest, MAX_CART_LINES, MAX_LINE_QUANTITY};
+pub use cart::{
+    Cart, CartChange, CartLine, CartRemoveRequest, CartRequest, CartUpdateRequest, MAX_CART_LINES, MAX_LINE_QUANTITY,
+};
 pub use checkout::{
     Address, CheckoutRequest, CheckoutState, CheckoutStatus, Order, OrderLine, OrderStatus, SettleCartRequest, TicketResponse,
 };

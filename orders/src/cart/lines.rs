@@ -2,12 +2,15 @@
 
 use orders_api::{MAX_CART_LINES, MAX_LINE_QUANTITY};
 use serde::{Deserialize, Serialize};
-use storefront_types::Sku;
+use storefront_types::{Money, Sku};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredLine {
     pub(crate) sku: Sku,
     pub(crate) quantity: u32,
+    /// The unit price that the shopper saw last; none for a line that was not shown since it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shown: Option<Money>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,11 @@ pub(crate) enum ChangeError {
     TooMany,
     #[error("this SKU is not in the cart")]
     NotInCart,
+    #[error("its price is in another currency than what is in the cart; check that out first")]
+    OtherCurrency,
+    /// A line came in between whose price was not asked for: look again.
+    #[error("the cart changed meanwhile")]
+    Unasked,
 }
 
 impl Stored {
@@ -37,7 +45,7 @@ impl Stored {
             }
             None if quantity > MAX_LINE_QUANTITY => return Err(ChangeError::TooMany),
             None if full => return Err(ChangeError::TooManyLines),
-            None => self.lines.push(StoredLine { sku, quantity }),
+            None => self.lines.push(StoredLine { sku, quantity, shown: None }),
         }
         Ok(())
     }
@@ -75,7 +83,7 @@ mod tests {
         let mut cart = Stored::default();
         cart.add(sku("a"), 2).unwrap();
         cart.add(sku("a"), 3).unwrap();
-        assert_eq!(cart.lines, [StoredLine { sku: sku("a"), quantity: 5 }]);
+        assert_eq!(cart.lines, [StoredLine { sku: sku("a"), quantity: 5, shown: None }]);
         assert_eq!(cart.add(sku("a"), MAX_LINE_QUANTITY), Err(ChangeError::TooMany));
         assert_eq!(cart.update(&sku("b"), 1), Err(ChangeError::NotInCart));
         cart.update(&sku("a"), 0).unwrap();

@@ -96,27 +96,27 @@ impl Carts {
     }
 
     /// Changes a cart and counts its version up.
-    pub(crate) async fn change(
+    pub(crate) async fn change<T>(
         &self,
         shopper: ShopperId,
-        mut change: impl FnMut(&mut Stored) -> Result<(), ChangeError>,
-    ) -> Result<Stored, CartError> {
+        mut change: impl FnMut(&mut Stored) -> Result<T, ChangeError>,
+    ) -> Result<(Stored, T), CartError> {
         for _ in 0..ATTEMPTS {
             let mut cart = self.read(shopper).await?;
-            change(&mut cart)?;
+            let told = change(&mut cart)?;
             cart.version += 1;
             match self.write_sql(shopper, &cart).await {
                 Ok(true) => {
                     if self.copy(shopper, &cart).await.is_err() {
                         self.distrust();
                     }
-                    return Ok(cart);
+                    return Ok((cart, told));
                 }
                 // Another instance was faster: what Redis has here is old.
                 Ok(false) => self.distrust(),
                 Err(error) => {
                     self.write_redis(shopper, &cart).await.map_err(|_| CartError::from(error))?;
-                    return Ok(cart);
+                    return Ok((cart, told));
                 }
             }
         }

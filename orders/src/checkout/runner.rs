@@ -13,9 +13,13 @@ use time::OffsetDateTime;
 
 use super::{
     Acknowledger, Memo, Ticket, memo,
+    quote::{self, Repriced, Unsold},
     saga::{self, Answer, Effect, Event},
 };
-use crate::order::{OrderStore, Recorded};
+use crate::{
+    cart::StoredLine,
+    order::{OrderStore, Recorded},
+};
 
 #[derive(Clone)]
 pub(crate) struct Runner {
@@ -39,12 +43,25 @@ pub(crate) struct Checkout {
     /// What the inventory or the catalog refused.
     pub(crate) refused: Vec<OutcomeLine>,
     pub(crate) refusal: Option<OutcomeCode>,
+    /// Lines that cost otherwise than was shown.
+    pub(crate) repriced: Vec<Repriced>,
 }
 
 impl Checkout {
     pub(crate) fn new(key: IdempotencyKey, ticket: Ticket, request: CheckoutRequest, context: CallContext) -> Self {
         let id = memo::order_id(ticket.shopper, &key);
-        Self { id, key, ticket, request, context, memo: None, known: None, refused: Vec::new(), refusal: None }
+        Self {
+            id,
+            key,
+            ticket,
+            request,
+            context,
+            memo: None,
+            known: None,
+            refused: Vec::new(),
+            refusal: None,
+            repriced: Vec::new(),
+        }
     }
 
     /// The order, as far as it is known.
@@ -140,41 +157,28 @@ impl Runner {
                 return Event::CatalogAway;
             }
         };
-        let quote = |sku: &storefront_types::Sku| prices.quotes.iter().find(|quote| quote.sku == *sku);
-        let mut lines = Vec::with_capacity(checkout.ticket.lines.len());
-        for line in &checkout.ticket.lines {
-            match quote(&line.sku) {
-                Some(found) => lines.push((line.sku.clone(), line.quantity, found.unit_price)),
-                None => {
-                    let (sku, requested) = (line.sku.clone(), Some(u64::from(line.quantity)));
-                    checkout.refused.push(OutcomeLine {
-                        sku,
-                        version: 0,
-                        allocations: Vec::new(),
-                        requested,
-                        available: Some(0),
-                    });
-                }
+        let quoted = match quote::quote(&checkout.ticket.lines, &prices.quotes) {
+            Ok(quoted) => quoted,
+            Err(Unsold::NoMore(lines)) => {
+                checkout.refused = lines.iter().map(sold_no_more).collect();
+                return Event::Unpriced;
             }
-        }
-        let currency = lines.first().map(|(_, _, price)| price.currency());
-        let Some(currency) =
-            currency.filter(|first| checkout.refused.is_empty() && lines.iter().all(|l| l.2.currency() == *first))
-        else {
-            return Event::PriceRefused;
+            Err(Unsold::Repriced(lines)) => {
+                checkout.repriced = lines;
+                return Event::PriceChanged;
+            }
+            Err(Unsold::MixedCurrencies) => return Event::MixedCurrencies,
+            Err(Unsold::TooMuch) => return Event::TooLarge,
         };
         let memo = Memo {
             shopper: checkout.ticket.shopper,
             key: checkout.key.clone(),
             fingerprint: memo::fingerprint(&checkout.request),
-            currency,
+            currency: quoted.currency,
             address: checkout.request.delivery_address.clone(),
-            lines: lines.into_iter().map(|(sku, quantity, price)| (sku, quantity, price.amount())).collect(),
+            lines: quoted.lines,
             placed_at_ms: i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
         };
-        if memo.total().is_none() {
-            return Event::PriceRefused;
-        }
         if serde_json::to_string(&memo).map_or(usize::MAX, |text| text.len()) > MAX_MEMO_BYTES {
             return Event::TooLarge;
         }
@@ -225,6 +229,12 @@ impl Runner {
             }
         }
     }
+}
+
+/// As the inventory would say it of a SKU that it has nothing of.
+fn sold_no_more(line: &StoredLine) -> OutcomeLine {
+    let (sku, requested) = (line.sku.clone(), Some(u64::from(line.quantity)));
+    OutcomeLine { sku, version: 0, allocations: Vec::new(), requested, available: Some(0) }
 }
 
 /// The memo of a reservation, if it is one of ours.

@@ -4,19 +4,26 @@
 //! LookUpOrder ─found──────────────────────────────► Answer(Known)
 //!      │ not found / PostgreSQL away
 //!      ├─ cart empty ─► LookUpReservation ─confirmed─► Record ─► Answer
-//!      ▼
-//!    Price ─► Purchase ─ok──────────────► Record ─ok───► Answer(Placed)
+//!      ▼                        ▲      └─not found─► Answer(the refusal)
+//!    Price ─not to be sold so───┘
+//!      └─► Purchase ─ok──────────────► Record ─ok───► Answer(Placed)
 //!                │                           └─away──► Answer(Accepted)
 //!                ├─ decided before ─► LookUpReservation
 //!                └─ refused ─► Answer(Refused)
 //! ```
-//! The Raft commit inside `Purchase` is the acceptance: after it, every road leads to an accepted order.
+//! The Raft commit inside `Purchase` is the acceptance: after it, every road leads to an accepted order. A refusal before it leaves no
+//! trace, so the same key may be used again; but the key may have bought before, at the price of then, so that is looked up first.
 
 /// What is being waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    LookingUpOrder { empty: bool },
-    LookingUpReservation { empty: bool },
+    LookingUpOrder {
+        empty: bool,
+    },
+    /// `otherwise`: the answer when the key has bought nothing.
+    LookingUpReservation {
+        otherwise: Answer,
+    },
     Pricing,
     Purchasing,
     Recording,
@@ -44,7 +51,11 @@ pub(crate) enum Event {
     /// A call may have been executed: the same key must be used again.
     InventoryUnknown,
     Priced,
-    PriceRefused,
+    /// A SKU is sold no more.
+    Unpriced,
+    /// A line costs otherwise than the shopper was shown.
+    PriceChanged,
+    MixedCurrencies,
     /// The order's own record is over its bound.
     TooLarge,
     CatalogAway,
@@ -82,6 +93,9 @@ pub(crate) enum Answer {
     Refused,
     /// A SKU has no price any more.
     Unpriced,
+    /// At another price than was shown; nothing is sold at it before the shopper has seen it.
+    PriceChanged,
+    MixedCurrencies,
     /// The cart does not fit one order.
     TooLarge,
     KeyReused,
@@ -108,26 +122,27 @@ pub(crate) fn begin(empty: bool) -> (State, Effect) {
 pub(crate) fn next(state: State, event: Event) -> (State, Effect) {
     use Event as E;
     let answer = |answer| (State::Done, Effect::Answer(answer));
+    let unless_bought = |otherwise| (State::LookingUpReservation { otherwise }, Effect::LookUpReservation);
     match (state, event) {
         (State::LookingUpOrder { .. }, E::OrderFound { same: true }) => answer(Answer::Known),
         (_, E::OrderFound { same: false } | E::ReservationFound { same: false } | E::DecidedOtherwise) => {
             answer(Answer::KeyReused)
         }
-        (State::LookingUpOrder { empty: true }, E::OrderNotFound | E::OrderUnknown) => {
-            (State::LookingUpReservation { empty: true }, Effect::LookUpReservation)
-        }
+        (State::LookingUpOrder { empty: true }, E::OrderNotFound | E::OrderUnknown) => unless_bought(Answer::EmptyCart),
         (State::LookingUpOrder { empty: false }, E::OrderNotFound | E::OrderUnknown) => (State::Pricing, Effect::Price),
         (State::LookingUpReservation { .. }, E::ReservationFound { same: true }) => (State::Recording, Effect::Record),
-        (State::LookingUpReservation { empty: true }, E::ReservationNotFound) => answer(Answer::EmptyCart),
+        (State::LookingUpReservation { otherwise }, E::ReservationNotFound) => answer(otherwise),
         (State::LookingUpReservation { .. }, E::ReservationRecorded) => answer(Answer::Unavailable(Away::Database)),
         (State::LookingUpReservation { .. }, E::InventoryAway) => answer(Answer::Unavailable(Away::Inventory)),
         (State::Pricing, E::Priced) => (State::Purchasing, Effect::Purchase),
-        (State::Pricing, E::PriceRefused) => answer(Answer::Unpriced),
+        (State::Pricing, E::Unpriced) => unless_bought(Answer::Unpriced),
+        (State::Pricing, E::PriceChanged) => unless_bought(Answer::PriceChanged),
+        (State::Pricing, E::MixedCurrencies) => unless_bought(Answer::MixedCurrencies),
         (State::Pricing, E::TooLarge) => answer(Answer::TooLarge),
         (State::Pricing, E::CatalogAway) => answer(Answer::Unavailable(Away::Catalog)),
         (State::Purchasing, E::Purchased) => (State::Recording, Effect::Record),
         // Its memo is the order, not this request's: another price or address may stand in it.
-        (State::Purchasing, E::PurchasedBefore) => (State::LookingUpReservation { empty: false }, Effect::LookUpReservation),
+        (State::Purchasing, E::PurchasedBefore) => unless_bought(Answer::Unknown),
         (State::Purchasing, E::PurchaseRefused) => answer(Answer::Refused),
         (State::Purchasing, E::InventoryAway) => answer(Answer::Unavailable(Away::Inventory)),
         (State::Recording, E::Recorded) => answer(Answer::Placed),
@@ -179,6 +194,23 @@ mod tests {
         assert_eq!(run(false, &before).1, Answer::Accepted);
         assert_eq!(run(true, &[Event::OrderUnknown, Event::ReservationFound { same: true }, Event::Recorded]).1, Answer::Placed);
         assert_eq!(run(false, &[Event::OrderNotFound, Event::Priced, Event::PurchaseRefused]).1, Answer::Refused);
+    }
+
+    #[test]
+    fn a_changed_price_is_refused_only_when_the_key_bought_nothing_at_the_old_one() {
+        for (event, refusal) in [
+            (Event::PriceChanged, Answer::PriceChanged),
+            (Event::Unpriced, Answer::Unpriced),
+            (Event::MixedCurrencies, Answer::MixedCurrencies),
+        ] {
+            let (effects, answer) = run(false, &[Event::OrderUnknown, event, Event::ReservationNotFound]);
+            assert_eq!(effects, [Effect::LookUpOrder, Effect::Price, Effect::LookUpReservation]);
+            assert_eq!(answer, refusal);
+            let bought = [Event::OrderUnknown, event, Event::ReservationFound { same: true }, Event::Recorded];
+            assert_eq!(run(false, &bought).1, Answer::Placed);
+            let away = run(false, &[Event::OrderUnknown, event, Event::InventoryAway]).1;
+            assert_eq!(away, Answer::Unavailable(Away::Inventory));
+        }
     }
 
     #[test]

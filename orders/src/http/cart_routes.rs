@@ -2,20 +2,25 @@
 
 use axum::{extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
-use orders_api::{Cart, CartLine, CartRemoveRequest, CartRequest, CartUpdateRequest};
+use orders_api::{Cart, CartRemoveRequest, CartRequest, CartUpdateRequest};
 use storefront_service::{Context, ProblemResponse, StrictJson};
-use storefront_types::{CallContext, Money, Problem, ProblemType, Sku};
+use storefront_types::{CallContext, Problem, ProblemType, ShopperId, Sku};
 
 use super::{Shop, invalid, private, session::with_session, unavailable};
-use crate::cart::{CartError, ChangeError, Stored};
+use crate::cart::{CartError, ChangeError, Prices, Stored};
+
+/// Looks at a cart that gets new lines all the time; each look sees at least one.
+const LOOKS: usize = 4;
 
 impl From<CartError> for ProblemResponse {
     fn from(error: CartError) -> Self {
         match error {
             CartError::Change(ChangeError::NotInCart) => invalid("sku", "this SKU is not in the cart"),
+            CartError::Change(error @ ChangeError::OtherCurrency) => invalid("sku", &error.to_string()),
             CartError::Change(error @ (ChangeError::TooMany | ChangeError::TooManyLines)) => {
                 invalid("quantity", &error.to_string())
             }
+            CartError::Change(ChangeError::Unasked) => unavailable("the cart changes all the time; ask again"),
             CartError::Unavailable(reason) => {
                 tracing::warn!(reason, "a cart cannot be read or written");
                 unavailable("carts cannot be read or written now")
@@ -25,32 +30,61 @@ impl From<CartError> for ProblemResponse {
 }
 
 impl Shop {
-    /// The cart with titles and prices; a SKU that is sold no more is left out.
-    async fn priced(&self, context: &CallContext, cart: &Stored) -> Result<Cart, ProblemResponse> {
-        if cart.lines.is_empty() {
-            return Ok(Cart { lines: Vec::new(), total: None });
+    /// What is in a cart, and one SKU more, at the prices of now.
+    async fn prices(&self, context: &CallContext, cart: &Stored, more: Option<&Sku>) -> Result<Prices, ProblemResponse> {
+        let mut skus: Vec<Sku> = cart.lines.iter().map(|line| line.sku.clone()).collect();
+        skus.extend(more.filter(|more| !skus.contains(more)).cloned());
+        if skus.is_empty() {
+            return Ok(Prices::default());
         }
-        let skus: Vec<Sku> = cart.lines.iter().map(|line| line.sku.clone()).collect();
         let prices = self.runner.catalog.prices(context, &skus).await.map_err(|error| {
             tracing::warn!(%error, "a cart has no prices");
             unavailable("prices are not known now")
         })?;
-        let line = |stored: &crate::cart::StoredLine| {
-            let quote = prices.quotes.iter().find(|quote| quote.sku == stored.sku)?;
-            Some(CartLine {
-                sku: stored.sku.clone(),
-                title: quote.title.clone(),
-                quantity: stored.quantity,
-                unit_price: quote.unit_price,
-            })
-        };
-        let lines: Vec<CartLine> = cart.lines.iter().filter_map(line).collect();
-        let sum = |sum: Option<Money>, line: &CartLine| {
-            let part = line.unit_price.checked_mul(line.quantity)?;
-            Ok::<_, storefront_types::MoneyError>(Some(sum.map_or(Ok(part), |sum| sum.checked_add(part))?))
-        };
-        let total = lines.iter().try_fold(None, sum).map_err(|error| invalid("cart", &error.to_string()))?;
-        Ok(Cart { lines, total })
+        Ok(Prices::new(skus, prices.quotes))
+    }
+
+    /// Shows a cart: what changed since it was last shown is told, and the prices of now are the ones shown.
+    async fn shown(&self, context: &CallContext, shopper: ShopperId) -> Result<Cart, ProblemResponse> {
+        for _ in 0..LOOKS {
+            let mut cart = self.carts.read(shopper).await?;
+            let prices = self.prices(context, &cart, None).await?;
+            let before = cart.clone();
+            let changes = prices.show(&mut cart).map_err(CartError::from)?;
+            if cart == before {
+                return Ok(prices.cart(&cart, changes));
+            }
+            let show = move |cart: &mut Stored| prices.show(cart).map(|changes| (changes, prices.clone()));
+            match self.carts.change(shopper, show).await {
+                Ok((cart, (changes, prices))) => return Ok(prices.cart(&cart, changes)),
+                Err(CartError::Change(ChangeError::Unasked)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(CartError::from(ChangeError::Unasked).into())
+    }
+
+    /// Changes a cart and shows it. `known`: the cart as it was a moment ago, and prices for it and for what comes.
+    async fn edited(
+        &self,
+        context: &CallContext,
+        shopper: ShopperId,
+        mut prices: Prices,
+        edit: impl Fn(&mut Stored, &Prices) -> Result<(), ChangeError> + Clone + Send + 'static,
+        more: Option<&Sku>,
+    ) -> Result<Cart, ProblemResponse> {
+        for _ in 0..LOOKS {
+            let (known, edit) = (prices.clone(), edit.clone());
+            let both = move |cart: &mut Stored| edit(cart, &known).and_then(|()| known.show(cart));
+            match self.carts.change(shopper, both).await {
+                Ok((cart, changes)) => return Ok(prices.cart(&cart, changes)),
+                Err(CartError::Change(ChangeError::Unasked)) => {
+                    prices = self.prices(context, &self.carts.read(shopper).await?, more).await?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(CartError::from(ChangeError::Unasked).into())
     }
 }
 
@@ -60,10 +94,10 @@ type Answer = Result<Response, ProblemResponse>;
 #[utoipa::path(get, path = orders_api::paths::CART, responses((status = 200, body = Cart)))]
 pub(super) async fn show(State(shop): State<Shop>, Context(context): Context, headers: HeaderMap) -> Answer {
     let cart = match shop.session(&headers).await? {
-        Some(session) => shop.carts.read(session.shopper).await?,
-        None => Stored::default(),
+        Some(session) => shop.shown(&context, session.shopper).await?,
+        None => Cart::default(),
     };
-    Ok(private(StatusCode::OK, &shop.priced(&context, &cart).await?))
+    Ok(private(StatusCode::OK, &cart))
 }
 
 /// Adds to what is there; begins a guest's session where there is none.
@@ -72,17 +106,25 @@ pub(super) async fn add(
     State(shop): State<Shop>,
     Context(context): Context,
     headers: HeaderMap,
-    StrictJson(body): StrictJson<CartRequest>,
+    StrictJson(CartRequest { sku, quantity }): StrictJson<CartRequest>,
 ) -> Answer {
-    let known = shop.runner.catalog.prices(&context, std::slice::from_ref(&body.sku)).await;
-    let known = known.map_err(|_| unavailable("prices are not known now"))?;
-    if known.quotes.is_empty() {
-        let detail = format!("{} is not sold here", body.sku);
+    let known = match shop.session(&headers).await? {
+        Some(session) => shop.carts.read(session.shopper).await?,
+        None => Stored::default(),
+    };
+    let prices = shop.prices(&context, &known, Some(&sku)).await?;
+    if prices.of(&sku).is_none() {
+        let detail = format!("{sku} is not sold here");
         return Err(Problem::new(ProblemType::UnknownSku).detail(detail).invalid_param("sku", "not a SKU of this shop").into());
     }
     let (session, begun) = shop.any_session(&headers).await?;
-    let cart = shop.carts.change(session.shopper, |cart| cart.add(body.sku.clone(), body.quantity.get())).await?;
-    Ok(with_session(private(StatusCode::OK, &shop.priced(&context, &cart).await?), begun.as_ref()))
+    let wanted = sku.clone();
+    let add = move |cart: &mut Stored, prices: &Prices| {
+        prices.fits(cart, &wanted)?;
+        cart.add(wanted.clone(), quantity.get())
+    };
+    let cart = shop.edited(&context, session.shopper, prices, add, Some(&sku)).await?;
+    Ok(with_session(private(StatusCode::OK, &cart), begun.as_ref()))
 }
 
 /// Sets a quantity; 0 removes the line.
@@ -91,11 +133,12 @@ pub(super) async fn update(
     State(shop): State<Shop>,
     Context(context): Context,
     headers: HeaderMap,
-    StrictJson(body): StrictJson<CartUpdateRequest>,
+    StrictJson(CartUpdateRequest { sku, quantity }): StrictJson<CartUpdateRequest>,
 ) -> Answer {
     let session = shop.known_session(&headers).await?;
-    let cart = shop.carts.change(session.shopper, |cart| cart.update(&body.sku, body.quantity)).await?;
-    Ok(private(StatusCode::OK, &shop.priced(&context, &cart).await?))
+    let prices = shop.prices(&context, &shop.carts.read(session.shopper).await?, None).await?;
+    let update = move |cart: &mut Stored, _: &Prices| cart.update(&sku, quantity);
+    Ok(private(StatusCode::OK, &shop.edited(&context, session.shopper, prices, update, None).await?))
 }
 
 /// Removes a line.
@@ -107,6 +150,7 @@ pub(super) async fn remove(
     StrictJson(body): StrictJson<CartRemoveRequest>,
 ) -> Answer {
     let session = shop.known_session(&headers).await?;
-    let cart = shop.carts.change(session.shopper, |cart| cart.remove(&body.sku)).await?;
-    Ok(private(StatusCode::OK, &shop.priced(&context, &cart).await?))
+    let prices = shop.prices(&context, &shop.carts.read(session.shopper).await?, None).await?;
+    let remove = move |cart: &mut Stored, _: &Prices| cart.remove(&body.sku);
+    Ok(private(StatusCode::OK, &shop.edited(&context, session.shopper, prices, remove, None).await?))
 }

@@ -12,7 +12,7 @@ use storefront_types::{IdempotencyKey, Problem, ProblemType};
 use time::OffsetDateTime;
 
 use super::{Shop, invalid, private, unavailable};
-use crate::checkout::{Answer, Away, Checkout, Runner, Ticket, check_address};
+use crate::checkout::{Answer, Away, Checkout, Repriced, Runner, Ticket, check_address};
 
 /// The `Idempotency-Key` of a request.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, ProblemResponse> {
@@ -98,12 +98,21 @@ async fn run(runner: Runner, mut checkout: Checkout) -> (Answer, Checkout) {
         Answer::Placed => "placed",
         Answer::Accepted => "accepted",
         Answer::Refused | Answer::Unpriced => "refused",
-        Answer::KeyReused | Answer::EmptyCart | Answer::TooLarge => "invalid",
+        Answer::PriceChanged => "price_changed",
+        Answer::KeyReused | Answer::EmptyCart | Answer::TooLarge | Answer::MixedCurrencies => "invalid",
         Answer::Unavailable(_) => "unavailable",
         Answer::Unknown => "unknown",
     };
     metrics::counter!("orders_checkouts_total", "outcome" => outcome).increment(1);
     (answer, checkout)
+}
+
+/// Nothing was asked of the inventory, so the key is as good as new.
+fn price_changed(lines: &[Repriced]) -> Problem {
+    let detail = "the lines named cost otherwise than was shown, and nothing was bought; look at the cart, which shows the new prices, and \
+                  check out again, with the same Idempotency-Key or another one";
+    let line = |line: &Repriced| json!({"sku": line.sku, "quantity": line.quantity, "from": line.from, "to": line.to});
+    Problem::new(ProblemType::PriceChanged).detail(detail).lines(lines.iter().map(line).collect())
 }
 
 fn answer(answer: Answer, checkout: &Checkout) -> Result<Response, ProblemResponse> {
@@ -118,9 +127,17 @@ fn answer(answer: Answer, checkout: &Checkout) -> Result<Response, ProblemRespon
     Err(match answer {
         Answer::Known | Answer::Placed => return order(StatusCode::CREATED, OrderStatus::Placed),
         Answer::Accepted => return order(StatusCode::ACCEPTED, OrderStatus::Accepted),
-        Answer::Refused | Answer::Unpriced => {
+        Answer::Refused => {
             let detail = "lower the quantities or remove the lines named, and check out with a new key";
             Problem::new(ProblemType::InsufficientStock).detail(detail).lines(lines()).into()
+        }
+        Answer::Unpriced => {
+            let detail = "the lines named are sold no more; remove them, look at the cart, and check out again";
+            Problem::new(ProblemType::InsufficientStock).detail(detail).lines(lines()).into()
+        }
+        Answer::PriceChanged => price_changed(&checkout.repriced).into(),
+        Answer::MixedCurrencies => {
+            Problem::new(ProblemType::MixedCurrencies).detail("check out the lines of each currency apart").into()
         }
         Answer::KeyReused => {
             let detail = "this Idempotency-Key belongs to a checkout of other content; use a new one";

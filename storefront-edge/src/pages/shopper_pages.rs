@@ -133,7 +133,7 @@ async fn again_page(
     form: CheckoutForm,
     words: &str,
 ) -> Response {
-    let cart = get::<Cart>(shop, context, paths::CART, headers).await.unwrap_or(Cart { lines: Vec::new(), total: None });
+    let cart = get::<Cart>(shop, context, paths::CART, headers).await.unwrap_or_default();
     html::private(status, &CheckoutPage { cart, form, errors: Vec::new(), note: words.to_owned() })
 }
 
