@@ -4,6 +4,7 @@
 //! session; the home region's Redis has it too, so that a shopper stays signed in while PostgreSQL is away.
 
 mod contact;
+mod sessions;
 mod store;
 mod token;
 

@@ -1,14 +1,21 @@
-//! Carts: Redis in front, PostgreSQL behind.
+//! Carts: PostgreSQL tells, Redis stands by.
 //!
-//! A cart has a version that counts up with each change; in PostgreSQL the higher version wins. In normal operation a change goes to PostgreSQL, then
-//! to Redis, and a read is answered by Redis. PostgreSQL away: Redis alone, and the change waits in a dirty list that is written behind. Redis
-//! away: PostgreSQL alone. A Redis that missed a write must not answer later with an old cart, so its keys carry an epoch of this process, and any
-//! failed write begins a new one: whatever Redis still has from before is never read again.
+//! A cart has a version that counts up with each change, and is changed only by who knows the last one. A change is in PostgreSQL before it is
+//! acknowledged, many in one SQL commit, and copied to the region's Redis. With PostgreSQL away it is kept in Redis and in this process, with the
+//! cart that it goes on from, and written behind: what was done there is done to whatever the record says by then (`unite`), once.
+//! docs/carts.md says what survives what.
 
 mod lines;
+mod look;
 mod prices;
+mod record;
+mod region;
+mod sign_in;
 mod store;
+mod sweep;
+mod unite;
 
 pub(crate) use lines::{ChangeError, Stored, StoredLine};
 pub(crate) use prices::Prices;
 pub(crate) use store::{CartError, Carts};
+pub(crate) use sweep::Sweep;

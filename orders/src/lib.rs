@@ -9,6 +9,7 @@ mod http;
 mod order;
 mod reconcile;
 mod serve;
+mod spare;
 
 pub use config::{Command, Config, ReconcileArgs, ServeArgs};
 pub use http::openapi;

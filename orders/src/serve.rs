@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     account::Accounts,
-    cart::Carts,
+    cart::{Carts, Sweep},
     checkout::{Acknowledger, Runner, TicketKey},
     config::ServeArgs,
     database,
@@ -27,6 +27,9 @@ const REDIS_TIMEOUT: Duration = Duration::from_millis(250);
 /// Between two attempts to write carts behind, or to reach PostgreSQL for its migrations.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Between two steps through what is old: 500 rows in 10 s are four million a day.
+const SWEEP: Duration = Duration::from_secs(10);
+
 /// Serves one region until `shutdown`. Starts and serves also while PostgreSQL or Redis is away.
 pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     let sql = database::pool(&args.database_url)?;
@@ -34,6 +37,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
     let inventory = InventoryClient::new(args.inventory.clone()).with_tls(args.inventory_tls.clone().open()?.as_ref());
     let store = OrderStore::new(sql.clone());
     let carts = Carts::new(sql.clone(), redis.clone());
+    let accounts = Accounts::new(sql.clone(), redis, args.region.clone());
     let runner = Runner {
         store: store.clone(),
         inventory: inventory.clone(),
@@ -41,17 +45,13 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
         acknowledger: Acknowledger::start(inventory.clone()),
         max_price_age: args.max_price_age(),
     };
-    let shop = Shop {
-        accounts: Accounts { sql: sql.clone(), redis, home: args.region.clone() },
-        carts: carts.clone(),
-        runner,
-        key: TicketKey::read(&args.internal_key_file)?,
-    };
+    let shop = Shop { accounts: accounts.clone(), carts: carts.clone(), runner, key: TicketKey::read(&args.internal_key_file)? };
     let readiness = Readiness::new(&["database"]);
     let background = [
-        tokio::spawn(migrate(args.database_url.clone(), sql, readiness.clone())),
+        tokio::spawn(migrate(args.database_url.clone(), sql.clone(), readiness.clone())),
         tokio::spawn(reconcile::run(store, inventory, args.reconcile_after_ms)),
-        tokio::spawn(write_behind(carts)),
+        tokio::spawn(write_behind(accounts, carts)),
+        tokio::spawn(sweep(sql)),
     ];
     let app = with_request_context(http::router(shop));
     let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
@@ -84,13 +84,30 @@ async fn schema(url: &str, sql: &PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn write_behind(carts: Carts) {
+async fn write_behind(accounts: Accounts, carts: Carts) {
     loop {
         tokio::time::sleep(RETRY).await;
+        match accounts.write_behind().await {
+            Ok(0) => {}
+            Ok(written) => tracing::info!(written, "sessions were written behind"),
+            Err(error) => tracing::debug!(%error, "sessions wait to be written behind"),
+        }
         match carts.write_behind().await {
             Ok(0) => {}
             Ok(written) => tracing::info!(written, "carts were written behind"),
             Err(error) => tracing::debug!(%error, "carts wait to be written behind"),
+        }
+    }
+}
+
+async fn sweep(sql: PgPool) {
+    let mut sweep = Sweep::default();
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        match sweep.step(&sql, OffsetDateTime::now_utc()).await {
+            Ok(0) => {}
+            Ok(ended) => tracing::info!(ended, "idle carts and sessions ended"),
+            Err(error) => tracing::debug!(%error, "idle carts wait for their end"),
         }
     }
 }

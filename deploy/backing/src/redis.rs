@@ -19,7 +19,8 @@ impl Redis {
         fs::create_dir_all(directory).map_err(|source| ServerError::File { path: directory.to_owned(), source })?;
         let mut command = guarded(&redis_bin(), None, "TERM");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
-        command.args(["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru", "--dir"]).arg(directory);
+        // What has an end may go for want of room; what has none waits for PostgreSQL.
+        command.args(["--maxmemory", "256mb", "--maxmemory-policy", "volatile-lru", "--dir"]).arg(directory);
         Ok(Self { port, child: serve(command, "redis-server", port, log)? })
     }
 

@@ -1,17 +1,14 @@
-//! Accounts and sessions in PostgreSQL, sessions also in Redis.
+//! Accounts, and who a request's shopper is.
 
 use orders_api::User;
-use redis::{AsyncCommands, aio::ConnectionManager};
+use redis::aio::ConnectionManager;
 use sqlx::PgPool;
 use storefront_types::{Region, ShopperId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Email, PhoneNumber, SessionToken};
+use super::{Email, PhoneNumber, SessionToken, sessions::Sessions};
 use crate::database::{DatabaseError, within};
-
-/// A session ends 30 days after it began.
-const SESSION_S: u64 = 30 * 24 * 60 * 60;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AccountError {
@@ -34,9 +31,9 @@ pub(crate) struct Session {
 
 #[derive(Clone)]
 pub(crate) struct Accounts {
-    pub(crate) sql: PgPool,
-    pub(crate) redis: ConnectionManager,
-    pub(crate) home: Region,
+    sql: PgPool,
+    sessions: Sessions,
+    home: Region,
 }
 
 /// A row of `shopper` that has an account.
@@ -47,12 +44,11 @@ struct UserRow {
     created_at: OffsetDateTime,
 }
 
-fn redis_key(token: &SessionToken) -> String {
-    let hex: String = token.hash().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("session:{hex}")
-}
-
 impl Accounts {
+    pub(crate) fn new(sql: PgPool, redis: ConnectionManager, home: Region) -> Self {
+        Self { sessions: Sessions::new(sql.clone(), redis), sql, home }
+    }
+
     /// Registers, or finds the account of a known address. The second part: whether the account is new.
     pub(crate) async fn register(
         &self,
@@ -92,53 +88,30 @@ impl Accounts {
         Ok((User { id: ShopperId::new(id), email, phone_number, created_at }, new))
     }
 
+    /// Whether a shopper has no account. One whose beginning is not recorded yet is a guest.
+    pub(crate) async fn is_guest(&self, shopper: ShopperId) -> Result<bool, AccountError> {
+        let registered = sqlx::query_scalar!(
+            r#"select exists (select from shopper where id = $1 and email is not null) as "registered!""#,
+            shopper.uuid(),
+        );
+        Ok(!within(registered.fetch_one(&self.sql)).await?)
+    }
+
     /// Begins a session for a shopper, or for a new guest.
     pub(crate) async fn begin(&self, shopper: Option<ShopperId>) -> Result<(SessionToken, Session), AccountError> {
         let token = SessionToken::fresh(&self.home).map_err(|error| AccountError::Unavailable(error.to_string()))?;
-        let guest = shopper.is_none();
         let shopper = shopper.unwrap_or_else(|| ShopperId::new(Uuid::now_v7()));
-        let expires_at = OffsetDateTime::now_utc() + time::Duration::seconds(i64::try_from(SESSION_S).unwrap_or(i64::MAX));
-        let recorded = within(async {
-            let mut transaction = self.sql.begin().await?;
-            if guest {
-                sqlx::query!("insert into shopper (id) values ($1)", shopper.uuid()).execute(&mut *transaction).await?;
-            }
-            let hash = token.hash();
-            let insert = sqlx::query!(
-                "insert into session (token_hash, shopper_id, expires_at) values ($1, $2, $3)",
-                hash.as_slice(),
-                shopper.uuid(),
-                expires_at,
-            );
-            insert.execute(&mut *transaction).await?;
-            transaction.commit().await
-        });
-        let recorded = recorded.await;
-        let kept = self.keep(&token, shopper).await;
-        // One of the two is enough: Redis carries guests over while PostgreSQL is away.
-        match (recorded, kept) {
-            (Err(error), Err(_)) => Err(error.into()),
-            _ => Ok((token, Session { shopper })),
-        }
-    }
-
-    async fn keep(&self, token: &SessionToken, shopper: ShopperId) -> Result<(), redis::RedisError> {
-        self.redis.clone().set_ex(redis_key(token), shopper.to_string(), SESSION_S).await
+        self.sessions.begin(token.hash(), shopper).await?;
+        Ok((token, Session { shopper }))
     }
 
     /// The session of a token, or `None` for a token that nobody holds any more.
     pub(crate) async fn find(&self, token: &SessionToken) -> Result<Option<Session>, AccountError> {
-        let known: Result<Option<String>, _> = self.redis.clone().get(redis_key(token)).await;
-        if let Some(shopper) = known.ok().flatten().and_then(|text| text.parse().ok()) {
-            return Ok(Some(Session { shopper }));
-        }
-        let hash = token.hash();
-        let find =
-            sqlx::query_scalar!("select shopper_id from session where token_hash = $1 and expires_at > now()", hash.as_slice(),);
-        let found: Option<Uuid> = within(find.fetch_optional(&self.sql)).await?;
-        let Some(shopper) = found.map(ShopperId::new) else { return Ok(None) };
-        // Best effort: the next look-up is faster.
-        let _ = self.keep(token, shopper).await;
-        Ok(Some(Session { shopper }))
+        Ok(self.sessions.find(token.hash()).await?.map(|shopper| Session { shopper }))
+    }
+
+    /// Writes behind the sessions that PostgreSQL missed. Gives how many.
+    pub(crate) async fn write_behind(&self) -> Result<usize, AccountError> {
+        Ok(self.sessions.write_behind().await?)
     }
 }

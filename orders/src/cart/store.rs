@@ -1,23 +1,24 @@
 //! Reading and changing carts over both stores.
 
-use std::sync::{Arc, PoisonError, RwLock};
-
-use redis::{AsyncCommands, aio::ConnectionManager};
-use sqlx::{PgPool, types::Json};
+use redis::aio::ConnectionManager;
+use sqlx::PgPool;
 use storefront_types::ShopperId;
 use uuid::Uuid;
 
-use super::{ChangeError, Stored, StoredLine};
-use crate::database::{DatabaseError, within};
+use super::{
+    ChangeError, Stored,
+    look::{Found, Looks},
+    record::{Record, Row, Write},
+    region::{RegionStore, Unwritten},
+    unite::unite,
+};
+use crate::{database::DatabaseError, spare::Spare};
 
-/// A copy in Redis ends after a week; PostgreSQL keeps the cart.
-const COPY_S: u64 = 7 * 24 * 60 * 60;
+/// Attempts when somebody else changed the cart in between; each time somebody succeeded.
+const ATTEMPTS: usize = 8;
 
-/// Carts that PostgreSQL has not got yet, by shopper.
-const DIRTY: &str = "cart-dirty";
-
-/// Attempts when another instance changed the cart in between.
-const ATTEMPTS: usize = 4;
+/// Carts written behind at once: they share statements.
+const BEHIND_AT_ONCE: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CartError {
@@ -34,157 +35,195 @@ impl From<DatabaseError> for CartError {
     }
 }
 
+fn restless() -> CartError {
+    CartError::Unavailable("the cart changes all the time".to_owned())
+}
+
+/// A cart, and what a change of it goes on from.
+struct Seen {
+    cart: Stored,
+    /// `None`: PostgreSQL has this cart, or is away and had it.
+    unwritten: Option<Unwritten>,
+    has_record: bool,
+}
+
+/// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Carts {
-    sql: PgPool,
-    redis: ConnectionManager,
-    /// Part of every key; see the module above.
-    epoch: Arc<RwLock<Uuid>>,
+    pub(super) sql: PgPool,
+    record: Record,
+    pub(super) region: RegionStore,
+    looks: Looks,
+    /// What only Redis has, once more.
+    spare: Spare<ShopperId, Unwritten>,
 }
 
 impl Carts {
     pub(crate) fn new(sql: PgPool, redis: ConnectionManager) -> Self {
-        Self { sql, redis, epoch: Arc::new(RwLock::new(Uuid::new_v4())) }
-    }
-
-    fn key(&self, shopper: ShopperId) -> String {
-        format!("cart:{}:{shopper}", self.epoch.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Redis missed a write: nothing that it has may be believed any more.
-    fn distrust(&self) {
-        *self.epoch.write().unwrap_or_else(PoisonError::into_inner) = Uuid::new_v4();
+        let (region, spare) = (RegionStore::new(redis), Spare::new());
+        let record = Record::new(sql.clone(), region.clone());
+        let looks = Looks::new(record.clone(), region.clone(), spare.clone());
+        Self { sql, record, region, looks, spare }
     }
 
     pub(crate) async fn read(&self, shopper: ShopperId) -> Result<Stored, CartError> {
-        let mut redis = self.redis.clone();
-        let copy: Result<Option<String>, _> = redis.get(self.key(shopper)).await;
-        if let Some(cart) = copy.ok().flatten().and_then(|text| serde_json::from_str(&text).ok()) {
-            return Ok(cart);
-        }
-        let unwritten: Result<Option<String>, _> = redis.hget(DIRTY, shopper.to_string()).await;
-        let unwritten: Option<Stored> = unwritten.ok().flatten().and_then(|text| serde_json::from_str(&text).ok());
-        let recorded = match self.read_sql(shopper).await {
-            Ok(recorded) => recorded,
-            Err(error) => return unwritten.ok_or(error),
-        };
-        let cart = unwritten.filter(|cart| cart.version > recorded.version).unwrap_or(recorded);
-        // Best effort: a copy that is not made costs a look-up.
-        let _ = self.copy(shopper, &cart).await;
-        Ok(cart)
+        Ok(self.see(shopper, false).await?.cart)
     }
 
-    async fn read_sql(&self, shopper: ShopperId) -> Result<Stored, CartError> {
-        let find = sqlx::query!(
-            r#"select version, lines as "lines: Json<Vec<StoredLine>>" from cart where shopper_id = $1"#,
-            shopper.uuid(),
-        );
-        let found = within(find.fetch_optional(&self.sql)).await?;
-        Ok(found.map_or_else(Stored::default, |row| Stored { version: row.version, lines: row.lines.0 }))
+    /// `new`: the shopper has no cart anywhere, which need not be asked.
+    async fn see(&self, shopper: ShopperId, new: bool) -> Result<Seen, CartError> {
+        let found = self.looks.at(shopper).await;
+        let seen = |cart, unwritten, has_record| Seen { cart, unwritten, has_record };
+        Ok(match found {
+            Ok(Found::Recorded(row)) => seen(row.cart, None, true),
+            Ok(Found::Behind(row, unwritten)) => seen(self.unite(shopper, row, &unwritten).await?, None, true),
+            Ok(Found::Unwritten(unwritten)) => seen(unwritten.cart.clone(), Some(unwritten), false),
+            Ok(Found::Copied(Some(cart))) => seen(cart, None, false),
+            Ok(Found::Copied(None)) if new => seen(Stored::default(), None, false),
+            Ok(Found::Copied(None)) => return Err(DatabaseError::Away.into()),
+            Err(error) => return Err(error.into()),
+        })
     }
 
-    async fn copy(&self, shopper: ShopperId, cart: &Stored) -> Result<(), redis::RedisError> {
-        let text = serde_json::to_string(cart).unwrap_or_default();
-        // A slow reader must not put an older cart over a newer one.
-        let newer = redis::Script::new(
-            "local known = redis.call('get', KEYS[1])
-             if known and cjson.decode(known).version > tonumber(ARGV[2]) then return 0 end
-             redis.call('set', KEYS[1], ARGV[1], 'EX', ARGV[3]) return 1",
-        );
-        let mut redis = self.redis.clone();
-        newer.key(self.key(shopper)).arg(text).arg(cart.version).arg(COPY_S).invoke_async::<i64>(&mut redis).await.map(drop)
-    }
-
-    /// Changes a cart and counts its version up.
+    /// Changes a cart and counts its version up; a change that leaves it as it is writes nothing. `change` may be asked several times.
     pub(crate) async fn change<T>(
         &self,
         shopper: ShopperId,
+        change: impl FnMut(&mut Stored) -> Result<T, ChangeError>,
+    ) -> Result<(Stored, T), CartError> {
+        self.change_from(shopper, false, change).await
+    }
+
+    /// The same for a shopper who has no cart yet, which also works while PostgreSQL cannot say so.
+    pub(crate) async fn begin<T>(
+        &self,
+        shopper: ShopperId,
+        change: impl FnMut(&mut Stored) -> Result<T, ChangeError>,
+    ) -> Result<(Stored, T), CartError> {
+        self.change_from(shopper, true, change).await
+    }
+
+    async fn change_from<T>(
+        &self,
+        shopper: ShopperId,
+        new: bool,
         mut change: impl FnMut(&mut Stored) -> Result<T, ChangeError>,
     ) -> Result<(Stored, T), CartError> {
         for _ in 0..ATTEMPTS {
-            let mut cart = self.read(shopper).await?;
+            let seen = self.see(shopper, new).await?;
+            let mut cart = seen.cart.clone();
             let told = change(&mut cart)?;
+            if cart == seen.cart {
+                return Ok((cart, told));
+            }
             cart.version += 1;
-            match self.write_sql(shopper, &cart).await {
-                Ok(true) => {
-                    if self.copy(shopper, &cart).await.is_err() {
-                        self.distrust();
-                    }
-                    return Ok((cart, told));
-                }
-                // Another instance was faster: what Redis has here is old.
-                Ok(false) => self.distrust(),
-                Err(error) => {
-                    self.write_redis(shopper, &cart).await.map_err(|_| CartError::from(error))?;
-                    return Ok((cart, told));
-                }
+            if self.write(shopper, seen, &cart).await? {
+                return Ok((cart, told));
             }
         }
-        Err(CartError::Unavailable("the cart changes all the time".to_owned()))
+        Err(restless())
+    }
+
+    /// `false`: somebody else changed the cart.
+    async fn write(&self, shopper: ShopperId, seen: Seen, cart: &Stored) -> Result<bool, CartError> {
+        let stamp = Uuid::new_v4();
+        let mut why = DatabaseError::Away;
+        if seen.has_record {
+            let write = Write { shopper, was: seen.cart.version, cart: cart.clone(), stamp, taken: None };
+            match self.record.write(write).await {
+                Ok(written) => return Ok(written),
+                // It may have been written all the same: the stamp tells later.
+                Err(error) => why = error,
+            }
+        }
+        let was = seen.cart.version;
+        let (stamp, base) = seen.unwritten.map_or((stamp, seen.cart), |before| (before.stamp, before.base));
+        let unwritten = Unwritten { stamp, base, cart: cart.clone() };
+        // Memory alone would be too little to tell a shopper that it is kept.
+        let held = self.region.hold(shopper, was, &unwritten).await.ok_or(why)?;
+        if held {
+            self.spare.keep(shopper, unwritten);
+        }
+        Ok(held)
+    }
+
+    /// Writes what PostgreSQL has not got yet of a cart, once; gives the cart.
+    async fn unite(&self, shopper: ShopperId, mut row: Row, unwritten: &Unwritten) -> Result<Stored, CartError> {
+        for _ in 0..ATTEMPTS {
+            let from = taken_of(&row, unwritten);
+            let (was, goes_on) = (row.cart.version, row.cart.version == from.version);
+            let mut cart = row.cart;
+            if from != unwritten.cart {
+                // A ticket for the cart as it was kept is still a ticket for it, unless the record changed apart from it.
+                let version = if goes_on { unwritten.cart.version } else { was.max(unwritten.cart.version) + 1 };
+                cart = Stored { version, lines: unite(&cart.lines, &from.lines, &unwritten.cart.lines) };
+                let taken = Some(unwritten.cart.clone());
+                let write = Write { shopper, was, cart: cart.clone(), stamp: unwritten.stamp, taken };
+                if !self.record.write(write).await? {
+                    row = self.record.read(&[shopper]).await?.remove(&shopper).unwrap_or_default();
+                    continue;
+                }
+            }
+            self.region.forget(shopper, unwritten).await;
+            self.spare.forget(shopper, unwritten);
+            return Ok(cart);
+        }
+        Err(restless())
     }
 
     /// Empties the cart if it still has the version that was bought.
     pub(crate) async fn settle(&self, shopper: ShopperId, version: i64) -> Result<(), CartError> {
-        if self.read(shopper).await?.version != version {
-            return Ok(());
-        }
-        let empty = |cart: &mut Stored| match cart.version == version {
-            true => {
+        let empty = |cart: &mut Stored| {
+            if cart.version == version {
                 cart.lines.clear();
-                Ok(())
             }
-            false => Err(ChangeError::NotInCart),
+            Ok(())
         };
-        match self.change(shopper, empty).await {
-            Ok(_) | Err(CartError::Change(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.change(shopper, empty).await.map(drop)
     }
 
-    /// Writes unless PostgreSQL has this version or a newer one.
-    async fn write_sql(&self, shopper: ShopperId, cart: &Stored) -> Result<bool, DatabaseError> {
-        let lines = serde_json::to_value(&cart.lines).unwrap_or_default();
-        let upsert = sqlx::query!(
-            "insert into cart (shopper_id, version, lines) values ($1, $2, $3)
-             on conflict (shopper_id) do update set version = $2, lines = $3, updated_at = now() where cart.version < $2",
-            shopper.uuid(),
-            cart.version,
-            lines,
-        );
-        let written = within(upsert.execute(&self.sql)).await?;
-        Ok(written.rows_affected() == 1)
-    }
-
-    /// PostgreSQL is away: Redis has the cart and the note that it is to be written.
-    async fn write_redis(&self, shopper: ShopperId, cart: &Stored) -> Result<(), redis::RedisError> {
-        let text = serde_json::to_string(cart).unwrap_or_default();
-        let mut both = redis::pipe();
-        both.atomic().hset(DIRTY, shopper.to_string(), &text).set_ex(self.key(shopper), &text, COPY_S);
-        both.query_async(&mut self.redis.clone()).await
-    }
-
-    /// Writes behind what PostgreSQL missed, a bounded number at a time. Gives how many were written.
+    /// Writes behind what PostgreSQL missed. Gives how many carts were written.
     pub(crate) async fn write_behind(&self) -> Result<usize, CartError> {
-        let away = |error: redis::RedisError| CartError::Unavailable(error.to_string());
-        let mut redis = self.redis.clone();
-        let scan: (u64, Vec<(String, String)>) =
-            redis::cmd("HSCAN").arg(DIRTY).arg(0).arg("COUNT").arg(100).query_async(&mut redis).await.map_err(away)?;
-        let mut written = 0;
-        for (shopper, text) in scan.1 {
-            if let (Ok(id), Ok(cart)) = (shopper.parse::<ShopperId>(), serde_json::from_str::<Stored>(&text)) {
-                if !self.write_sql(id, &cart).await? {
-                    // Another region was there with this version or a newer one; its cart stands.
-                    tracing::warn!(%shopper, version = cart.version, "a cart that waited was overtaken");
-                    let _: i64 = redis.del(self.key(id)).await.map_err(away)?;
-                }
-                written += 1;
+        // Nothing is tried while PostgreSQL is away.
+        self.record.read(&[]).await?;
+        let mut written = self.write_all(self.spare.all()).await?;
+        let mut cursor = 0;
+        while let Some((next, unwritten)) = self.region.all_unwritten(cursor).await {
+            written += self.write_all(unwritten.into_iter().collect()).await?;
+            cursor = next;
+            if cursor == 0 {
+                break;
             }
-            // Only if it was not changed again in between.
-            let forget = redis::Script::new(
-                "if redis.call('hget', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('hdel', KEYS[1], ARGV[1]) end return 0",
-            );
-            let _: i64 = forget.key(DIRTY).arg(&shopper).arg(&text).invoke_async(&mut redis).await.map_err(away)?;
         }
         Ok(written)
+    }
+
+    async fn write_all(&self, unwritten: Vec<(ShopperId, Unwritten)>) -> Result<usize, CartError> {
+        let mut written = 0;
+        for some in unwritten.chunks(BEHIND_AT_ONCE) {
+            let shoppers: Vec<ShopperId> = some.iter().map(|(shopper, _)| *shopper).collect();
+            let rows = self.record.read(&shoppers).await?;
+            let each = |(shopper, unwritten): &(ShopperId, Unwritten)| {
+                let (row, shopper, unwritten) = (rows.get(shopper).cloned().unwrap_or_default(), *shopper, unwritten.clone());
+                async move { self.unite(shopper, row, &unwritten).await }
+            };
+            for done in futures_util::future::join_all(some.iter().map(each)).await {
+                match done {
+                    Ok(_) => written += 1,
+                    Err(error) => tracing::debug!(%error, "a cart waits to be written behind"),
+                }
+            }
+        }
+        Ok(written)
+    }
+}
+
+/// As what the record has taken a cart that was kept beside it: what was done since goes on from there.
+fn taken_of(row: &Row, unwritten: &Unwritten) -> Stored {
+    match &row.behind {
+        Some((stamp, taken)) if *stamp == unwritten.stamp => taken.clone(),
+        // The write that seemed to fail had succeeded.
+        _ if row.stamp == Some(unwritten.stamp) => row.cart.clone(),
+        _ => unwritten.base.clone(),
     }
 }

@@ -54,9 +54,8 @@ impl Shop {
             if cart == before {
                 return Ok(prices.cart(&cart, changes));
             }
-            let show = move |cart: &mut Stored| prices.show(cart).map(|changes| (changes, prices.clone()));
-            match self.carts.change(shopper, show).await {
-                Ok((cart, (changes, prices))) => return Ok(prices.cart(&cart, changes)),
+            match self.carts.change(shopper, |cart| prices.show(cart)).await {
+                Ok((cart, changes)) => return Ok(prices.cart(&cart, changes)),
                 Err(CartError::Change(ChangeError::Unasked)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -64,18 +63,17 @@ impl Shop {
         Err(CartError::from(ChangeError::Unasked).into())
     }
 
-    /// Changes a cart and shows it. `known`: the cart as it was a moment ago, and prices for it and for what comes.
+    /// Changes a cart and shows it. `prices`: of the cart as it was a moment ago, and of `more`.
     async fn edited(
         &self,
         context: &CallContext,
         shopper: ShopperId,
         mut prices: Prices,
-        edit: impl Fn(&mut Stored, &Prices) -> Result<(), ChangeError> + Clone + Send + 'static,
+        edit: impl Fn(&mut Stored, &Prices) -> Result<(), ChangeError>,
         more: Option<&Sku>,
     ) -> Result<Cart, ProblemResponse> {
         for _ in 0..LOOKS {
-            let (known, edit) = (prices.clone(), edit.clone());
-            let both = move |cart: &mut Stored| edit(cart, &known).and_then(|()| known.show(cart));
+            let both = |cart: &mut Stored| edit(cart, &prices).and_then(|()| prices.show(cart));
             match self.carts.change(shopper, both).await {
                 Ok((cart, changes)) => return Ok(prices.cart(&cart, changes)),
                 Err(CartError::Change(ChangeError::Unasked)) => {
@@ -118,13 +116,18 @@ pub(super) async fn add(
         return Err(Problem::new(ProblemType::UnknownSku).detail(detail).invalid_param("sku", "not a SKU of this shop").into());
     }
     let (session, begun) = shop.any_session(&headers).await?;
-    let wanted = sku.clone();
-    let add = move |cart: &mut Stored, prices: &Prices| {
-        prices.fits(cart, &wanted)?;
-        cart.add(wanted.clone(), quantity.get())
+    let add = |cart: &mut Stored, prices: &Prices| {
+        prices.fits(cart, &sku)?;
+        cart.add(sku.clone(), quantity.get())
     };
+    if begun.is_some() {
+        // Nobody else knows this session yet, so its cart is what comes in now, whoever is away.
+        let both = |cart: &mut Stored| add(cart, &prices).and_then(|()| prices.show(cart));
+        let (cart, changes) = shop.carts.begin(session.shopper, both).await?;
+        return Ok(with_session(private(StatusCode::OK, &prices.cart(&cart, changes)), begun.as_ref()));
+    }
     let cart = shop.edited(&context, session.shopper, prices, add, Some(&sku)).await?;
-    Ok(with_session(private(StatusCode::OK, &cart), begun.as_ref()))
+    Ok(private(StatusCode::OK, &cart))
 }
 
 /// Sets a quantity; 0 removes the line.
@@ -137,7 +140,7 @@ pub(super) async fn update(
 ) -> Answer {
     let session = shop.known_session(&headers).await?;
     let prices = shop.prices(&context, &shop.carts.read(session.shopper).await?, None).await?;
-    let update = move |cart: &mut Stored, _: &Prices| cart.update(&sku, quantity);
+    let update = |cart: &mut Stored, _: &Prices| cart.update(&sku, quantity);
     Ok(private(StatusCode::OK, &shop.edited(&context, session.shopper, prices, update, None).await?))
 }
 
@@ -151,6 +154,6 @@ pub(super) async fn remove(
 ) -> Answer {
     let session = shop.known_session(&headers).await?;
     let prices = shop.prices(&context, &shop.carts.read(session.shopper).await?, None).await?;
-    let remove = move |cart: &mut Stored, _: &Prices| cart.remove(&body.sku);
+    let remove = |cart: &mut Stored, _: &Prices| cart.remove(&body.sku);
     Ok(private(StatusCode::OK, &shop.edited(&context, session.shopper, prices, remove, None).await?))
 }
