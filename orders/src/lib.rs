@@ -7,6 +7,7 @@ mod config;
 mod database;
 mod http;
 mod order;
+mod outbox;
 mod reconcile;
 mod serve;
 mod spare;

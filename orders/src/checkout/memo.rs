@@ -3,7 +3,7 @@
 use orders_api::{Address, CheckoutRequest, Order, OrderLine, OrderStatus};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use storefront_types::{Currency, IdempotencyKey, Money, OrderId, ShopperId, Sku};
+use storefront_types::{Currency, IdempotencyKey, Money, OrderId, Region, ShopperId, Sku};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -30,6 +30,9 @@ pub(crate) struct Memo {
     /// Milliseconds since the epoch.
     #[serde(rename = "t")]
     pub(crate) placed_at_ms: i64,
+    /// Home and version of the cart that is bought, so that it is emptied also when the edge dies.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cart: Option<(Region, i64)>,
 }
 
 /// UUIDv8 from shopper and key: every retry anywhere names the same order.

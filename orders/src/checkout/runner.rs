@@ -178,6 +178,7 @@ impl Runner {
             address: checkout.request.delivery_address.clone(),
             lines: quoted.lines,
             placed_at_ms: i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
+            cart: checkout.ticket.home.clone().map(|home| (home, checkout.ticket.cart_version)),
         };
         if serde_json::to_string(&memo).map_or(usize::MAX, |text| text.len()) > MAX_MEMO_BYTES {
             return Event::TooLarge;

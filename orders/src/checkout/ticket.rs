@@ -6,10 +6,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use storefront_types::ShopperId;
+use storefront_types::{Region, ShopperId};
 use time::OffsetDateTime;
 
-use crate::cart::StoredLine;
+use crate::cart::{Stored, StoredLine};
 
 /// Longer than a checkout's deadline at the edge with all its retries.
 const VALID: Duration = Duration::from_secs(60);
@@ -21,6 +21,9 @@ const MIN_KEY_BYTES: usize = 32;
 pub(crate) struct Ticket {
     pub(crate) shopper: ShopperId,
     pub(crate) cart_version: i64,
+    /// Region that keeps the cart.
+    #[serde(default)]
+    pub(crate) home: Option<Region>,
     pub(crate) lines: Vec<StoredLine>,
     /// Seconds since the epoch.
     pub(crate) expires_at_s: i64,
@@ -49,9 +52,10 @@ impl TicketKey {
         Hmac::new_from_slice(&self.0).ok()
     }
 
-    pub(crate) fn sign(&self, shopper: ShopperId, cart_version: i64, lines: Vec<StoredLine>, now: OffsetDateTime) -> String {
+    pub(crate) fn sign(&self, home: &Region, (shopper, cart): (ShopperId, Stored), now: OffsetDateTime) -> String {
         let expires_at_s = (now + VALID).unix_timestamp();
-        let body = serde_json::to_vec(&Ticket { shopper, cart_version, lines, expires_at_s }).unwrap_or_default();
+        let (cart_version, lines, home) = (cart.version, cart.lines, Some(home.clone()));
+        let body = serde_json::to_vec(&Ticket { shopper, cart_version, home, lines, expires_at_s }).unwrap_or_default();
         let body = URL_SAFE_NO_PAD.encode(body);
         let tag = self.mac().map(|mac| mac.chain_update(body.as_bytes()).finalize().into_bytes()).unwrap_or_default();
         format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag))
@@ -78,7 +82,8 @@ mod tests {
         let (key, other) = (TicketKey(vec![1; 32]), TicketKey(vec![2; 32]));
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_000);
         let shopper = ShopperId::new(uuid::Uuid::from_u128(7));
-        let text = key.sign(shopper, 3, Vec::new(), now);
+        let cart = Stored { version: 3, lines: Vec::new() };
+        let text = key.sign(&"eu".parse().unwrap(), (shopper, cart), now);
         assert_eq!(key.verify(&text, now).unwrap().shopper, shopper);
         assert_eq!(key.verify(&text, now + VALID + Duration::from_secs(1)), Err(TicketError::Expired));
         assert_eq!(other.verify(&text, now), Err(TicketError::Forged));

@@ -1,0 +1,61 @@
+//! The outbox: what others must learn of an order, written in the transaction that makes it so, and delivered afterwards.
+//!
+//! Owns: events and their shapes, the rows that wait, the relay to Redis Streams and Kafka, parked events. Must not: decide about orders.
+//!
+//! A transaction that writes an event of an order takes the order's lock before it writes anything (`order::life_store`), so the numbers
+//! of transactions, and with them the rows, are in the order in which the order changed.
+
+mod event;
+
+pub(crate) use event::{
+    BoughtCart, Line, OrderAllocated, OrderCancelled, OrderDelivered, OrderEvent, OrderPaid, OrderPlaced, OrderReturned,
+    OrderShipped, ReturnedUnits, Units, UnitsAt,
+};
+use sqlx::PgConnection;
+use storefront_types::{Money, OrderId};
+
+use crate::checkout::Memo;
+
+/// One row of the table `outbox`; the database adds the transaction's number and the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OutboxRow {
+    /// The event's type.
+    pub(crate) topic: &'static str,
+    /// The order's id: events of one key stay in order.
+    pub(crate) key: String,
+    /// Version of the order that the event tells of; 1 for the placing.
+    pub(crate) sequence: i32,
+    /// The event's data, as JSON text for a `jsonb` column.
+    pub(crate) payload: String,
+}
+
+impl OutboxRow {
+    pub(crate) fn new(order: OrderId, sequence: i32, event: &OrderEvent) -> Self {
+        Self { topic: event.kind(), key: order.to_string(), sequence, payload: event.data() }
+    }
+}
+
+/// The row that is written with a new order.
+pub(crate) fn placed_row(id: OrderId, memo: &Memo) -> OutboxRow {
+    let line = |(sku, quantity, amount): &(storefront_types::Sku, u32, i64)| Line {
+        sku: sku.clone(),
+        quantity: *quantity,
+        unit_price: Money::new(*amount, memo.currency),
+    };
+    let placed = OrderPlaced {
+        order_id: id,
+        shopper_id: memo.shopper,
+        lines: memo.lines.iter().map(line).collect(),
+        total: memo.total().unwrap_or(Money::new(i64::MAX, memo.currency)),
+        placed_at: memo.placed_at(),
+        cart: memo.cart.clone().map(|(home, version)| BoughtCart { home, version }),
+    };
+    OutboxRow::new(id, 1, &OrderEvent::Placed(placed))
+}
+
+/// Writes one row in the transaction of what it tells.
+pub(crate) async fn insert(sql: &mut PgConnection, row: &OutboxRow) -> Result<(), sqlx::Error> {
+    let OutboxRow { topic, key, sequence, payload } = row;
+    let insert = sqlx::query("insert into outbox (topic, key, sequence, payload) values ($1, $2, $3, $4::jsonb)");
+    insert.bind(topic).bind(key).bind(sequence).bind(payload).execute(sql).await.map(drop)
+}
