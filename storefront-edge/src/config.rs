@@ -2,10 +2,11 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
+use http::uri::Scheme;
 use http_cache_policy::Profile;
 
 use storefront_service::ListenArgs;
-use storefront_tls::{InventoryTlsArgs, PublicTls, TlsError};
+use storefront_tls::{Connector, InventoryTlsArgs, PublicTls, TlsError};
 use storefront_types::Region;
 
 use crate::{
@@ -23,9 +24,12 @@ pub struct Config {
     /// Region of this edge
     #[arg(long, env = "REGION", default_value = "local")]
     pub region: Region,
-    /// Serve as a plain reverse-proxy cache in front of this origin, http://HOST[:PORT], instead of the shop
+    /// Serve as a plain reverse-proxy cache in front of this origin, http[s]://HOST[:PORT], instead of the shop
     #[arg(long, env = "ORIGIN", conflicts_with_all = ["catalog", "orders", "inventory"])]
     pub origin: Option<OriginUrl>,
+    /// Authorities (PEM) that may have signed the certificate of an https origin; without it, those that this machine trusts
+    #[arg(long, env = "ORIGIN_CA", requires = "origin")]
+    pub origin_ca: Option<PathBuf>,
     /// What the cache in front of --origin may keep: by the letter of RFC 9111, or as in front of the shop (no Set-Cookie, no
     /// guessed lifetimes, no forcing by clients)
     #[arg(long, env = "PROFILE", default_value = "rfc", requires = "origin")]
@@ -79,6 +83,17 @@ impl Config {
     }
 }
 
+impl Config {
+    /// How the origin is reached.
+    pub(crate) fn origin_connector(&self, origin: &OriginUrl) -> anyhow::Result<Connector> {
+        if origin.scheme == Scheme::HTTPS {
+            return Ok(Connector::public(self.origin_ca.as_deref())?);
+        }
+        anyhow::ensure!(self.origin_ca.is_none(), "--origin-ca is for an https origin; say --origin https://{}", origin.address);
+        Ok(Connector::plaintext())
+    }
+}
+
 /// Longest wait for the head of an origin's answer, and between two pieces of its body.
 pub(crate) const ORIGIN_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -98,9 +113,10 @@ impl From<ProfileName> for Profile {
     }
 }
 
-/// `http://host[:port]`: where the origin listens.
+/// `http[s]://host[:port]`: where the origin listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginUrl {
+    pub scheme: Scheme,
     /// `host:port`
     pub address: String,
 }
@@ -110,14 +126,14 @@ impl FromStr for OriginUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url: http::Uri = text.parse().map_err(|_| format!("{text:?} is no URL; say http://HOST:PORT"))?;
-        if url.scheme_str() != Some("http") {
-            return Err(format!("{text:?}: the origin is spoken to in plain HTTP/1.1; say http://HOST:PORT"));
-        }
+        let scheme = url.scheme().filter(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme)).cloned();
+        let scheme = scheme.ok_or_else(|| format!("{text:?}: say http://HOST:PORT or https://HOST:PORT"))?;
+        let default_port = if scheme == Scheme::HTTPS { 443 } else { 80 };
         if url.path() != "/" || url.query().is_some() {
             return Err(format!("{text:?}: paths of requests are passed on as they are; leave the path out"));
         }
         let host = url.host().ok_or_else(|| format!("{text:?} names no host"))?;
-        Ok(Self { address: format!("{host}:{}", url.port_u16().unwrap_or(80)) })
+        Ok(Self { scheme, address: format!("{host}:{}", url.port_u16().unwrap_or(default_port)) })
     }
 }
 

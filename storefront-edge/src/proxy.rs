@@ -37,8 +37,8 @@ pub(crate) async fn run(
     let door = config.door()?;
     // To the letter: each request gets the origin's own answer, or its own failure.
     let protection = if config.profile == ProfileName::Rfc { Protection::off() } else { Protection::default() };
-    let upstream = Upstream::new(protection);
-    let engine = Engine::new(setup, Origin::new(upstream, origin.address.clone()));
+    let upstream = Upstream::over(config.origin_connector(origin)?, protection);
+    let engine = Engine::new(setup, Origin::new(upstream, origin.scheme.clone(), origin.address.clone()));
     let purging = purge::start(config, &engine)?;
     let mut background = purging.tasks;
     background.push(tokio::spawn(engine.clone().tell()));

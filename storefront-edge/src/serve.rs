@@ -13,6 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use catalog_api::paths as catalog_paths;
+use http::uri::Scheme;
 use http_cache_policy::Profile;
 use orders_api::paths;
 use storefront_service::{Listeners, Readiness, beside_admin_with, install_metrics, with_request_context};
@@ -49,7 +50,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     let upstream = Upstream::new(Protection::default());
     upstream.group(&config.orders.iter().map(|instance| instance.address.clone()).collect::<Vec<_>>());
     let live = Live::new(config.max_stock_streams, shutdown.clone());
-    let cache = Engine::new(catalog_cache(&config), Origin::new(upstream.clone(), config.catalog.clone()));
+    let cache = Engine::new(catalog_cache(&config), Origin::new(upstream.clone(), Scheme::HTTP, config.catalog.clone()));
     let pages_bytes = config.cache_bytes / PAGES_SHARE;
     let shop = Arc::new(Storefront {
         region: config.region.clone(),

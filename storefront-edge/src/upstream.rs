@@ -18,10 +18,11 @@ use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use storefront_service::DEADLINE_HEADER;
+use storefront_tls::Connector;
 use storefront_types::CallContext;
 use tower::retry::budget::{Budget, TpsBudget};
 
@@ -36,7 +37,7 @@ const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_HEADER);
 /// Largest answer taken from a service.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// Longest wait for a connection on a private network.
+/// Longest wait for a connection, and again for a handshake on it.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Idle connections kept to each instance, and for how long.
@@ -115,7 +116,7 @@ impl Protection {
 
 #[derive(Clone)]
 pub(crate) struct Upstream {
-    client: Client<HttpConnector, Body>,
+    client: Client<Connector, Body>,
     instances: Arc<Instances>,
     extra: Arc<TpsBudget>,
     limited: bool,
@@ -133,10 +134,13 @@ struct Asked<'a> {
 }
 
 impl Upstream {
+    /// To services of our own, on a private network.
     pub(crate) fn new(protection: Protection) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        Self::over(Connector::plaintext(), protection)
+    }
+
+    pub(crate) fn over(connector: Connector, protection: Protection) -> Self {
+        let connector = connector.within(CONNECT_TIMEOUT);
         let mut client = Client::builder(TokioExecutor::new());
         client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(MAX_IDLE);
         let (limited, hedged) = (protection.limited, protection.hedged);

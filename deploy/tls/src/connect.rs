@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     io,
+    path::Path,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -23,7 +24,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower_service::Service;
 
-use crate::{Tls, Wanted, refusal};
+use crate::{Tls, TlsError, Wanted, origin, refusal};
 
 /// Longest wait for a TCP connection, and again for the handshake on it: unless a node is away, each is a round trip or two.
 const DEFAULT_LIMIT: Duration = Duration::from_millis(500);
@@ -35,18 +36,26 @@ const ANY_NAME: &str = "inventory";
 #[derive(Clone)]
 pub struct Connector {
     tls: Option<TlsConnector>,
+    /// The server's certificate has to be for the host of the URI.
+    by_host: bool,
     limit: Duration,
 }
 
 impl Connector {
     pub fn plaintext() -> Self {
-        Self { tls: None, limit: DEFAULT_LIMIT }
+        Self { tls: None, by_host: false, limit: DEFAULT_LIMIT }
     }
 
     /// To whom is wanted and to nobody else.
     pub fn tls(tls: &Tls, wanted: Wanted) -> Self {
         let config: Arc<ClientConfig> = tls.client_config(wanted);
-        Self { tls: Some(config.into()), limit: DEFAULT_LIMIT }
+        Self { tls: Some(config.into()), by_host: false, limit: DEFAULT_LIMIT }
+    }
+
+    /// To servers whose certificate is for the host that is asked, signed by an authority of this file; without one, of those that the
+    /// machine trusts.
+    pub fn public(ca: Option<&Path>) -> Result<Self, TlsError> {
+        Ok(Self { tls: Some(origin::client_config(ca)?.into()), by_host: true, limit: DEFAULT_LIMIT })
     }
 
     /// In TLS to whom is wanted, or in plaintext without an identity.
@@ -65,7 +74,8 @@ impl Connector {
         let tcp = timeout(self.limit, TcpStream::connect((host.as_str(), port))).await.map_err(late)??;
         tcp.set_nodelay(true)?;
         let Some(tls) = self.tls else { return Ok(Stream::Plain(tcp)) };
-        let name = ServerName::try_from(ANY_NAME).map_err(io::Error::other)?;
+        let name = if self.by_host { host.clone() } else { ANY_NAME.to_owned() };
+        let name = ServerName::try_from(name).map_err(io::Error::other)?;
         let stream = timeout(self.limit, tls.connect(name, tcp)).await.map_err(late)?;
         stream.map(|stream| Stream::Tls(Box::new(stream))).inspect_err(|error| {
             refusal::tell("outgoing", &format_args!("{host}:{port}"), error);

@@ -59,6 +59,8 @@ pub enum TlsError {
     OtherKey { path: PathBuf, cert: PathBuf },
     #[error("{path}: {source}")]
     Name { path: PathBuf, source: NameError },
+    #[error("this machine has no authorities that certificates are signed by ({reason}); name a file of them with --origin-ca")]
+    NoAuthorities { reason: String },
     #[error("{path} names {found}, this is {wanted}")]
     OtherName { path: PathBuf, found: PeerName, wanted: String },
 }
@@ -126,12 +128,7 @@ impl TlsPaths {
     }
 
     fn roots(&self) -> Result<Arc<RootCertStore>, TlsError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&self.ca)? {
-            let reason = |error: Error| TlsError::Unusable { path: self.ca.clone(), reason: error.to_string() };
-            roots.add(certificate).map_err(reason)?;
-        }
-        Ok(Arc::new(roots))
+        authorities(&self.ca).map(Arc::new)
     }
 
     fn key(&self) -> Result<(CertifiedKey, PeerName), TlsError> {
@@ -151,6 +148,16 @@ pub(crate) fn certified_key(cert: &Path, key: &Path) -> Result<CertifiedKey, Tls
         Error::InconsistentKeys(_) => TlsError::OtherKey { path: key.to_owned(), cert: cert.to_owned() },
         error => TlsError::Unusable { path: key.to_owned(), reason: error.to_string() },
     })
+}
+
+/// Authorities from a file.
+pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        let reason = |error: Error| TlsError::Unusable { path: path.to_owned(), reason: error.to_string() };
+        roots.add(certificate).map_err(reason)?;
+    }
+    Ok(roots)
 }
 
 /// At least one.

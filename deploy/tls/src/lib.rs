@@ -12,6 +12,7 @@ mod files;
 mod follow;
 mod identity;
 mod name;
+mod origin;
 mod public;
 mod refusal;
 mod verify;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use http::{Request, Response, Uri};
+use http::{Request, Response, Uri, uri::Scheme};
 use hyper::body::Incoming;
 
 use crate::upstream::{Upstream, UpstreamError};
@@ -34,13 +34,14 @@ pub(crate) struct Unasked;
 #[derive(Clone)]
 pub(crate) struct Origin {
     upstream: Upstream,
+    scheme: Scheme,
     /// `host:port`
     address: String,
 }
 
 impl Origin {
-    pub(crate) fn new(upstream: Upstream, address: String) -> Self {
-        Self { upstream, address }
+    pub(crate) fn new(upstream: Upstream, scheme: Scheme, address: String) -> Self {
+        Self { upstream, scheme, address }
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -50,7 +51,8 @@ impl Origin {
     /// Sends one request; its target is path and query. The body of the answer may still be on its way.
     pub(crate) async fn send(&self, mut request: Request<Body>, patience: Duration) -> Result<Response<Incoming>, OriginError> {
         let target = request.uri().path_and_query().map_or("/", |whole| whole.as_str());
-        let absolute = format!("http://{}{target}", self.address).parse::<Uri>();
+        // Not by writing and reading it: `*`, which asks about the whole server, stands behind no authority.
+        let absolute = Uri::builder().scheme(self.scheme.clone()).authority(self.address.as_str()).path_and_query(target).build();
         *request.uri_mut() = absolute.map_err(|_| OriginError::Target(target.to_owned()))?;
         *request.version_mut() = http::Version::HTTP_11;
         let began = Instant::now();
