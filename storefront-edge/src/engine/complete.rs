@@ -59,6 +59,7 @@ impl Engine {
         if whole.len() as u64 != rest.complete {
             return None;
         }
+        let validated = Validated::by(&arrived.parts.headers);
         let mut headers = freshened(&stored.headers, &arrived.parts.headers);
         headers.remove(header::CONTENT_RANGE);
         let lifetime = self.verdict(&Method::GET, question, StatusCode::OK, &headers, arrived.times).ok()?;
@@ -73,6 +74,6 @@ impl Engine {
         count("completed");
         let status =
             CacheStatus { forwarded: Some(plan.why), forwarded_status: Some(206), stored: true, ..CacheStatus::default() };
-        self.served(&made, (&question.method, &question.headers), Validated::Yes, status)
+        self.served(&made, (&question.method, &question.headers), validated, status)
     }
 }

@@ -74,7 +74,6 @@ impl Engine {
             }
         };
         count("miss");
-        self.not_shared.forget(key);
         fill.status.stored = true;
         match self.setup.whole_fills {
             true => self.fill_whole(fill, parts, body, lifetime).await,
@@ -97,19 +96,23 @@ impl Engine {
                     whole.extend_from_slice(&data)
                 }
                 Ok(Err(_)) => {}
-                _ => {
+                too_large_or_broken => {
+                    if too_large_or_broken.is_ok() {
+                        self.end_too_large(&fill.question, fill.turn.take());
+                    }
                     let mut answer = Response::new(Payload::empty());
                     *answer.status_mut() = StatusCode::BAD_GATEWAY;
                     return answer;
                 }
             }
         }
+        let validated = Validated::by(&parts.headers);
         let stored = self.kept(&fill.question, (parts.status, parts.headers), whole.freeze(), lifetime, (fill.ticket, None));
         if let Some(turn) = fill.turn.take() {
             turn.end(Ended::Stored);
         }
         let wanted = (&fill.question.method, &fill.question.headers);
-        self.served(&stored, wanted, Validated::Yes, fill.status).unwrap_or_else(|| Response::new(Payload::empty()))
+        self.served(&stored, wanted, validated, fill.status).unwrap_or_else(|| Response::new(Payload::empty()))
     }
 
     /// Passes each piece on as it comes. The answer is taken in to its end even when the client is gone.
@@ -147,15 +150,12 @@ impl Engine {
         while let Some(piece) = self.next_piece(&mut body).await {
             let failed = piece.is_err();
             if let Ok(Some(data)) = piece.as_ref().map(Frame::data_ref) {
+                let kept_so_far = whole.is_some();
                 whole = whole.filter(|whole| (whole.len() + data.len()) as u64 <= self.shelf.max_body_bytes());
-                match (&mut whole, fill.turn.take()) {
-                    (Some(whole), turn) => {
-                        whole.extend_from_slice(data);
-                        fill.turn = turn;
-                    }
-                    // Too large to be kept: nobody is to wait for it.
-                    (None, Some(turn)) => turn.end(Ended::NotShared),
-                    (None, None) => {}
+                match &mut whole {
+                    Some(whole) => whole.extend_from_slice(data),
+                    None if kept_so_far => self.end_too_large(&fill.question, fill.turn.take()),
+                    None => {}
                 }
             }
             let gone = match pieces.send_timeout(piece, SLOW_READER).await {
@@ -174,6 +174,15 @@ impl Engine {
             }
         }
         whole.map(BytesMut::freeze)
+    }
+
+    /// A body is too large to be kept, which its head did not say: nobody is to wait for it, nor for the next ones for a while.
+    fn end_too_large(&self, question: &Question, turn: Option<Turn>) {
+        let authority = authority(&question.uri, &question.headers);
+        self.note_not_shared(self.key(&authority, &question.uri), None);
+        if let Some(turn) = turn {
+            turn.end(Ended::NotShared);
+        }
     }
 
     /// The next piece of a body, waited for as long as is patient.
@@ -222,6 +231,8 @@ impl Engine {
         stored.part = part;
         let stored = Arc::new(stored);
         self.shelf.put(key, stored.clone());
+        // Not before: a head that promises much may be followed by a body that is too large.
+        self.not_shared.forget(key);
         self.offer(key, &stored, tags);
         self.code_behind(key, &stored);
         stored

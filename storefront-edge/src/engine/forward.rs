@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, response::Parts};
 use http_cache_policy::{
-    Answer, CacheStatus, Forwarded, Lifetime, NotStored, StandsIn, Times, end_to_end, freshened, head_agrees, invalidated,
-    selected_by_304, storable, validation,
+    Answer, CacheStatus, Forwarded, Lifetime, NotStored, Profile, StandsIn, Times, end_to_end, freshened, head_agrees,
+    invalidated, selected_by_304, storable, validation,
 };
 use hyper::body::Incoming;
 use tower_http::timeout::TimeoutBody;
@@ -16,9 +16,8 @@ use super::{
     complete::{ask_for_rest, rest_of},
     count,
     exchange::{authority, target},
-    failing::failure,
     fill::Fill,
-    hops::Hops,
+    hops::{Way, ended},
     serve::{CACHE_STATUS, Validated},
 };
 use crate::{
@@ -199,7 +198,7 @@ impl Engine {
             collapsed: plan.collapsed,
             ..CacheStatus::default()
         };
-        self.served(&fresh, (&question.method, &question.headers), Validated::Yes, status)
+        self.served(&fresh, (&question.method, &question.headers), Validated::by(&parts.headers), status)
     }
 
     /// The stored answer with newer fields, back on the shelf where it may be kept.
@@ -292,16 +291,10 @@ impl Engine {
         let Exchange { request, from, interim } = exchange;
         let (parts, body) = request.into_parts();
         let question = Question::of(parts);
-        // TRACE would show clients what stands between them and the origin: only where every method is the origin's business.
-        if question.method == Method::CONNECT || (question.method == Method::TRACE && self.setup.whole_fills) {
-            return failure(StatusCode::NOT_IMPLEMENTED, why);
-        }
-        let hops = Hops::of(&question.method, &question.headers);
-        if hops == Hops::Last {
-            // This is the end of the way: what it can tell of itself is that it has no TRACE, and that it is there.
-            let status = if question.method == Method::TRACE { StatusCode::NOT_IMPLEMENTED } else { StatusCode::NO_CONTENT };
-            return failure(status, why);
-        }
+        let hops = match Way::of(&question.method, &question.uri, &question.headers, self.setup.profile == Profile::RFC) {
+            Way::Onward(hops) => hops,
+            Way::Ends(status) => return ended(status, why),
+        };
         let mut headers = self.outgoing(&question, from);
         hops.tell(&mut headers);
         let arrived = match self.ask(question.method.clone(), &question.uri, headers, body, interim.as_ref()).await {

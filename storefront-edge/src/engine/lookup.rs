@@ -15,7 +15,7 @@ use quick_cache::sync::Cache;
 
 use super::{
     Engine, Exchange, Payload, count, count_hit,
-    exchange::{authority, is_read},
+    exchange::{authority, is_read, target},
     forward::Plan,
     serve::Validated,
 };
@@ -93,6 +93,9 @@ impl Engine {
     /// Answers any request.
     pub(crate) async fn answer(self: &Arc<Self>, exchange: Exchange) -> Response<Payload> {
         let request = &exchange.request;
+        if target(request.uri()) == "*" {
+            return self.pass(exchange, Forwarded::Method).await;
+        }
         // Where everything is asked for whole and plain, conditions for the origin say nothing.
         let readable = self.setup.whole_fills || may_answer_conditions(request.headers());
         match (is_read(request.method()), readable) {

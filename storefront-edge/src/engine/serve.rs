@@ -27,6 +27,13 @@ pub(super) enum Validated {
     No,
 }
 
+impl Validated {
+    /// By the answer that came: one with an `Age` comes from another cache on the way, and not from the origin now.
+    pub(super) fn by(answer: &HeaderMap) -> Self {
+        if answer.contains_key(header::AGE) { Self::No } else { Self::Yes }
+    }
+}
+
 impl Engine {
     /// The stored answer, as this request wants it. `None` when what is stored does not hold the part that is asked for.
     pub(super) fn served(

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use storefront_types::RequestId;
 use uuid::Uuid;
@@ -68,6 +68,24 @@ impl Front {
     }
 }
 
+/// What some route or other takes.
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
+
+/// What is not asked of any route: of the whole server (`*`), for a tunnel, for what stands on the way (RFC 9110 section 9.3).
+fn of_no_route(request: &Request<Incoming>) -> Option<Response<Payload>> {
+    let asks_server = request.uri().path() == "*";
+    let status = match *request.method() {
+        Method::OPTIONS if asks_server => StatusCode::NO_CONTENT,
+        Method::CONNECT | Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
+        _ if asks_server => StatusCode::BAD_REQUEST,
+        _ => return None,
+    };
+    let mut answer = Response::new(Payload::empty());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::ALLOW, METHODS);
+    Some(answer)
+}
+
 fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let given = headers.get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     HeaderValue::from_str(RequestId::from_client(given, Uuid::now_v7()).as_str()).ok()
@@ -101,7 +119,7 @@ impl Handler for Front {
     }
 
     async fn handle(&self, request: Request<Incoming>, from: &Caller) -> Response<Payload> {
-        match self.hit(&request) {
+        match of_no_route(&request).or_else(|| self.hit(&request)) {
             Some(answer) => answer,
             None => {
                 let mut answer = Routed(self.routes.clone()).handle(request, from).await;

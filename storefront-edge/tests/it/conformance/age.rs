@@ -91,6 +91,14 @@ cases! {
         get().confirmed_by(status(304).with("ETag", "\"a\"")),
         get().cached().age(0..=10),
     ];
+    of_a_304_from_another_cache_is_sent: vec![
+        get().asks(aged("7200").with("ETag", "\"a\"")),
+        get().confirmed_by(status(304).with("ETag", "\"a\"").with("Age", "100")).age(100..=110),
+    ];
+    is_not_sent_when_the_origin_validated: vec![
+        get().asks(aged("7200").with("ETag", "\"a\"")),
+        get().confirmed_by(status(304).with("ETag", "\"a\"")).lacks("age"),
+    ];
     of_a_request_means_nothing: vec![
         get().asks(ok("max-age=3600")),
         get().with("Age", "7200").cached().age(0..=10),

@@ -88,6 +88,13 @@ cases! {
     delete_is_passed_on: passed_on("DELETE");
     patch_is_passed_on: passed_on("PATCH");
     options_is_passed_on: passed_on("OPTIONS");
+    options_of_the_server_is_passed_on: vec![
+        request("OPTIONS").at("*").asks(plain().with("Allow", "GET")).has("allow", "GET").check(|seen| {
+            assert_eq!(seen.received.last().map(|received| received.head.target()), Some("*"));
+        }),
+    ];
+    only_options_asks_about_the_server: vec![get().at("*").generated(400), request("POST").at("*").generated(400)];
+    connect_is_refused: vec![request("CONNECT").at("shop.example:443").generated(501)];
     unknown_method_is_passed_on: passed_on("FOO");
     get_in_lower_case_is_passed_on: passed_on("get");
     trace_is_passed_on: vec![
@@ -135,5 +142,8 @@ cases! {
     max_forwards_0_trace: vec![request("TRACE").with("Max-Forwards", "0").not_passed_on()];
     max_forwards_options: vec![request("OPTIONS").with("Max-Forwards", "5").asks(plain()).origin_got("max-forwards", "4")];
     max_forwards_trace: vec![request("TRACE").with("Max-Forwards", "5").asks(plain()).origin_got("max-forwards", "4")];
+    max_forwards_0_options_tells_what_it_takes: vec![
+        request("OPTIONS").at("*").with("Max-Forwards", "0").generated(204).has("allow", "GET, HEAD, OPTIONS"),
+    ];
     max_forwards_get: vec![get().with("Max-Forwards", "0").asks(plain())];
 }
