@@ -6,7 +6,7 @@ use http::Method;
 use orders_api::paths;
 
 /// What a request is for. Browsing is shed first, a purchase last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Class {
     Browse,
     /// Carts, accounts, history: what one shopper does.

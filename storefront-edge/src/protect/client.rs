@@ -4,7 +4,7 @@
 //! is none of theirs may be anybody's invention.
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
 
@@ -55,13 +55,20 @@ pub(super) fn client<'a>(peer: IpAddr, forwarded: impl DoubleEndedIterator<Item 
     let from_the_right = forwarded.rev().flat_map(|value| value.rsplit(',')).take(MAX_FORWARDED);
     for named in from_the_right {
         // What cannot be read was not written by a proxy of ours: the last one that can be is as far as it goes.
-        let Ok(address) = named.trim().parse::<IpAddr>() else { break };
+        let Some(address) = address(named.trim()) else { break };
         client = address.to_canonical();
         if !is_ours(client) {
             break;
         }
     }
     client
+}
+
+/// An address as proxies write it: alone, with the port it came from, and if it is of IPv6 perhaps in brackets.
+fn address(named: &str) -> Option<IpAddr> {
+    let in_brackets = || named.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    let with_port = || named.parse::<SocketAddr>().ok().map(|at| at.ip());
+    named.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 /// As one number; an IPv6 client has at least a /64 to choose its addresses from.
@@ -92,6 +99,18 @@ mod tests {
         assert_eq!(asked("fd00::1", &["2001:db8::5"]), "2001:db8::5");
         assert_eq!(asked("::ffff:10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
         assert_eq!(asked("10.1.2.3", &[]), "10.1.2.3");
+    }
+
+    #[test]
+    fn a_port_behind_an_address_and_brackets_around_it_are_no_part_of_it() {
+        assert_eq!(asked("10.1.2.3", &["203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(asked("10.1.2.3", &["203.0.113.9:4711, 10.0.0.9:80"]), "203.0.113.9");
+        assert_eq!(asked("10.1.2.3", &["[2001:db8::5]:4711"]), "2001:db8::5");
+        assert_eq!(asked("10.1.2.3", &["[2001:db8::5]"]), "2001:db8::5");
+        assert_eq!(asked("10.1.2.3", &["[::ffff:203.0.113.9]:80"]), "203.0.113.9");
+        for nonsense in ["203.0.113.9:", "203.0.113.9:99999", "[203.0.113.9]", "[2001:db8::5", "2001:db8::5]:80"] {
+            assert_eq!(asked("10.1.2.3", &[nonsense]), "10.1.2.3", "{nonsense}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! that frees nothing, those who have to wait least are.
 
 use std::{
-    collections::HashMap,
+    collections::{BinaryHeap, HashMap},
     hash::{BuildHasher, RandomState},
     str::FromStr,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -59,7 +59,7 @@ pub(crate) enum Verdict {
     },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key {
     pub(super) client: u128,
     pub(super) class: Class,
@@ -70,6 +70,17 @@ struct Bucket {
     full_at: Duration,
     /// Taken here since the other edges were told.
     untold: u32,
+    /// When the first of them was taken.
+    since: Duration,
+}
+
+/// What one client took here and the other edges do not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Untold {
+    pub(super) key: Key,
+    pub(super) taken: u32,
+    /// In this stretch of time, which ends now: the bucket has been filling again since it began.
+    pub(super) within: Duration,
 }
 
 /// Buckets of all clients.
@@ -115,24 +126,37 @@ impl Rates {
             return Verdict::Over { retry_in: behind - limit.depth() };
         }
         bucket.full_at = full_at;
+        if bucket.untold == 0 {
+            bucket.since = now;
+        }
         bucket.untold = bucket.untold.saturating_add(1);
         let room = (limit.depth() - behind).as_nanos() / limit.interval().as_nanos().max(1);
         Verdict::Within { remaining: u32::try_from(room).unwrap_or(u32::MAX) }
     }
 
-    /// What was taken here and the others do not know: of `most` clients at most, the rest the next time.
-    pub(super) fn untold(&self, most: usize) -> Vec<(Key, u32)> {
-        let mut told = Vec::new();
-        for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            for (key, bucket) in shard.iter_mut().filter(|(_, bucket)| bucket.untold > 0) {
-                if told.len() >= most {
-                    return told;
+    /// What was taken here and the others do not know: of `most` clients at most, those first that wait longest to be told of.
+    pub(super) fn untold(&self, most: usize, now: Duration) -> Vec<Untold> {
+        // The oldest so far, the youngest of them on top.
+        let mut oldest: BinaryHeap<(Duration, usize, Key)> = BinaryHeap::with_capacity(most + 1);
+        for (nth, shard) in self.shards.iter().enumerate() {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for (key, bucket) in shard.iter().filter(|(_, bucket)| bucket.untold > 0) {
+                let is_among = oldest.len() < most || oldest.peek().is_some_and(|(youngest, ..)| bucket.since < *youngest);
+                if is_among {
+                    oldest.push((bucket.since, nth, *key));
+                    if oldest.len() > most {
+                        oldest.pop();
+                    }
                 }
-                told.push((*key, std::mem::take(&mut bucket.untold)));
             }
         }
-        told
+        let told = oldest.into_iter().filter_map(|(_, nth, key)| {
+            let mut shard = self.shards[nth].lock().unwrap_or_else(PoisonError::into_inner);
+            let bucket = shard.get_mut(&key)?;
+            let taken = std::mem::take(&mut bucket.untold);
+            Some(Untold { key, taken, within: now.saturating_sub(bucket.since) })
+        });
+        told.collect()
     }
 
     /// What all edges together took: the bucket is full so long from now.
@@ -200,13 +224,30 @@ mod tests {
             one.take(of(1), ms(0));
             other.take(of(1), ms(0));
         }
-        assert_eq!((one.untold(9), one.untold(9)), (vec![(of(1), 3)], vec![]));
+        let told = Untold { key: of(1), taken: 3, within: ms(250) };
+        assert_eq!((one.untold(9, ms(250)), one.untold(9, ms(250))), (vec![told], vec![]));
         // Six in all are more than the five the bucket holds.
         for rates in [&one, &other] {
             rates.learn(of(1), ms(0), LIMIT.interval() * 6);
             assert!(matches!(rates.take(of(1), ms(0)), Verdict::Over { .. }));
             assert!(matches!(rates.take(of(1), ms(100)), Verdict::Within { .. }));
         }
+    }
+
+    #[test]
+    fn with_more_clients_than_are_told_at_once_each_is_told_of_in_its_turn() {
+        let rates = Rates::new([LIMIT; 3], 10_000);
+        let mut told = std::collections::BTreeMap::<u128, u32>::new();
+        // All of them ask all the time, and a tenth of them is told of at once.
+        for round in 0..20 {
+            for client in 0..1_000 {
+                rates.take(of(client), ms(round * 1_000));
+            }
+            let batch = rates.untold(100, ms(round * 1_000 + 1));
+            assert_eq!(batch.len(), 100);
+            batch.iter().for_each(|untold| *told.entry(untold.key.client).or_default() += 1);
+        }
+        assert!(told.len() == 1_000 && told.values().all(|times| *times == 2), "{} were told of", told.len());
     }
 
     #[test]
