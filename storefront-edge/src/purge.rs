@@ -10,6 +10,7 @@ mod bus;
 mod follow;
 mod ledger;
 mod order;
+mod owed;
 
 pub use args::PurgeArgs;
 pub(crate) use bus::Lane;

@@ -1,4 +1,5 @@
-//! Tells purges to every region. One that does not answer is told later.
+//! Tells purges to every region. One that does not answer is told later, also when this edge is gone by then: another region's Redis
+//! keeps what it is owed. Where none does, the caller is told to repeat the order.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,7 +13,7 @@ use serde::Serialize;
 use storefront_types::Region;
 use tokio::{sync::Notify, task::JoinHandle};
 
-use super::{follow::apply, ledger::Ledger, order::Purge};
+use super::{follow::apply, ledger::Ledger, order::Purge, owed};
 use crate::{cache::KeyRef, engine::Engine};
 
 /// A region answers in so long or is told later.
@@ -24,13 +25,27 @@ const RETRY: Duration = Duration::from_millis(300);
 /// Purges that wait for one region. When there are more, they become one of everything.
 const MAX_WAITING: usize = 1_000;
 
+/// How far an order reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Scope {
+    /// Every edge of every region that this edge knows of.
+    Regions,
+    /// No Redis is configured: nobody but this edge heard of it.
+    ThisEdge,
+}
+
 /// Who was told.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct Told {
+    pub(super) scope: Scope,
     /// Regions whose edges hear of it now.
     pub(super) taken: Vec<Region>,
-    /// Regions that did not answer and are told later.
+    /// Regions that did not answer. Another region keeps it for them, and its edges tell them as soon as they can.
     pub(super) waiting: Vec<Region>,
+    /// Regions that did not answer and for which nobody but this edge remembers it.
+    #[serde(skip)]
+    pub(super) missed: Vec<Region>,
 }
 
 pub(super) struct Bus {
@@ -42,7 +57,7 @@ pub(super) struct Bus {
 
 /// The way to one region.
 pub(crate) struct Lane {
-    region: Region,
+    pub(super) region: Region,
     by: String,
     redis: ConnectionManager,
     ledger: Ledger,
@@ -69,7 +84,12 @@ impl Bus {
 
     /// What tells regions later.
     pub(super) fn background(&self) -> Vec<JoinHandle<()>> {
-        self.lanes.iter().map(|lane| tokio::spawn(lane.clone().tell_later())).collect()
+        let mut tasks: Vec<_> = self.lanes.iter().map(|lane| tokio::spawn(lane.clone().tell_later())).collect();
+        if let Some(own) = self.own_lane() {
+            let others = self.lanes.iter().filter(|lane| lane.region != self.region).cloned().collect();
+            tasks.push(tokio::spawn(owed::pay(own.clone(), others, self.by.clone())));
+        }
+        tasks
     }
 
     /// Does a purge here, and tells it to every region.
@@ -83,11 +103,31 @@ impl Bus {
         };
         let others = self.lanes.iter().filter(|lane| lane.region != self.region);
         tokio::join!(own, join_all(others.map(|lane| lane.tell(&purge))));
-        let mut told = Told::default();
-        for lane in &self.lanes {
-            if lane.is_settled() { &mut told.taken } else { &mut told.waiting }.push(lane.region.clone());
+        let (taken, away): (Vec<_>, Vec<_>) = self.lanes.iter().partition(|lane| lane.is_settled());
+        let kept = join_all(away.iter().map(|lane| self.kept_elsewhere(lane, &taken, &purge))).await;
+        let names = |lanes: &[&Arc<Lane>]| lanes.iter().map(|lane| lane.region.clone()).collect();
+        let (waiting, missed): (Vec<_>, Vec<_>) = away.into_iter().zip(kept).partition(|(_, kept)| *kept);
+        let [waiting, missed] = [waiting, missed].map(|some| some.into_iter().map(|(lane, _)| lane).collect::<Vec<_>>());
+        let scope = if self.lanes.is_empty() { Scope::ThisEdge } else { Scope::Regions };
+        Told { scope, taken: names(&taken), waiting: names(&waiting), missed: names(&missed) }
+    }
+
+    /// Whether another region keeps a purge for one that is away; the own region's first.
+    async fn kept_elsewhere(&self, away: &Arc<Lane>, taken: &[&Arc<Lane>], purge: &Purge) -> bool {
+        let own_first = || taken.iter().filter(|lane| lane.region == self.region);
+        for lane in own_first().chain(taken.iter().filter(|lane| lane.region != self.region)) {
+            match tokio::time::timeout(2 * TIMEOUT, owed::owe(lane.redis(), &away.region, purge)).await {
+                Ok(Ok(())) => {
+                    // The own region's Redis is believed only when it was told by this edge.
+                    if away.region != self.region {
+                        away.leave_to_others(purge);
+                    }
+                    return true;
+                }
+                failed => tracing::warn!(?failed, region = %lane.region, "a purge for another region is not kept here"),
+            }
         }
-        told
+        false
     }
 }
 
@@ -99,6 +139,17 @@ impl Lane {
             .set_number_of_retries(0);
         let redis = ConnectionManager::new_lazy_with_config(redis::Client::open(url)?, config)?;
         Ok(Self { region, by, redis, ledger: Ledger::default(), waiting: Mutex::default(), more: Notify::new() })
+    }
+
+    pub(super) fn redis(&self) -> ConnectionManager {
+        self.redis.clone()
+    }
+
+    /// It is kept where it outlives this edge.
+    fn leave_to_others(&self, purge: &Purge) {
+        let mut waiting = self.queue();
+        waiting.retain(|kept| kept != purge);
+        self.count(&waiting);
     }
 
     /// Whether the region was told all.
@@ -132,7 +183,7 @@ impl Lane {
         self.count(&waiting);
     }
 
-    async fn append(&self, purge: &Purge) -> redis::RedisResult<()> {
+    pub(super) async fn append(&self, purge: &Purge) -> redis::RedisResult<()> {
         let once = || async { self.ledger.append(&mut self.redis.clone(), purge).await.map(drop) };
         // That a connection is gone is found out by using it. What is done twice is done once.
         let append = async {
@@ -184,9 +235,9 @@ fn bound(waiting: &mut VecDeque<Purge>, most: usize) {
         return;
     }
     let soft = waiting.iter().all(|purge| purge.soft);
-    let by = waiting.front().map_or_else(String::new, |purge| purge.by.clone());
+    let Some(everything) = waiting.front().map(|purge| purge.of_everything(soft)) else { return };
     waiting.clear();
-    waiting.push_back(Purge { by, tags: Vec::new(), keys: Vec::new(), everything: true, soft });
+    waiting.push_back(everything);
 }
 
 #[cfg(test)]

@@ -42,6 +42,17 @@ pub(crate) struct Purge {
     pub(crate) soft: bool,
 }
 
+impl Purge {
+    pub(super) fn everything(by: &str) -> Self {
+        Self { by: by.to_owned(), tags: Vec::new(), keys: Vec::new(), everything: true, soft: false }
+    }
+
+    /// More than this one.
+    pub(super) fn of_everything(&self, soft: bool) -> Self {
+        Self { soft, ..Self::everything(&self.by) }
+    }
+}
+
 impl Order {
     pub(super) fn checked(self, by: &str, urls: Urls) -> Result<Purge, Problem> {
         let named = !self.tags.is_empty() || !self.urls.is_empty();

@@ -5,6 +5,8 @@ pub(crate) mod region;
 use region::{Cache, RegionRedis, TOKEN, eventually_in, origin, scratch};
 use serde_json::json;
 
+use crate::inventory::Wire;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purge_by_tag_or_url_reaches_every_edge_of_every_region_and_nothing_else_goes() {
     let (folder, origin) = (scratch(), origin().await);
@@ -30,7 +32,7 @@ async fn a_purge_by_tag_or_url_reaches_every_edge_of_every_region_and_nothing_el
             old.push(edge.get(gone).await.body);
         }
         let (status, told) = edges[0].purge(&order).await;
-        assert_eq!((status, &told), (200, &json!({"taken": ["eu", "us"], "waiting": []})), "{order}");
+        assert_eq!((status, &told), (200, &json!({"scope": "regions", "taken": ["eu", "us"], "waiting": []})), "{order}");
         for (nth, edge) in edges.iter().enumerate() {
             eventually_in(&format!("{order} at edge {nth}"), 5, async || !old.contains(&edge.get(gone).await.body)).await;
             if !kept.is_empty() {
@@ -75,6 +77,32 @@ async fn an_edge_that_missed_purges_makes_everything_stale() {
     assert!(edge.metric("edge_purges_missed_total").await >= 2.0);
 }
 
+/// A purge was taken while a region was cut off, and the edge that took it is gone before the region is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_region_is_owed_outlives_the_edge_that_took_the_order() {
+    let (folder, origin) = (scratch(), origin().await);
+    let (eu, us) = (RegionRedis::start(&folder, "eu"), RegionRedis::start(&folder, "us"));
+    let wire = Wire::to(us.url().trim_start_matches("redis://")).await;
+    let afar = format!("eu={},us=redis://{}", eu.url(), wire.address);
+    let taker = Cache::start_told(&folder, &origin, &eu, &afar).await;
+    let neighbour = Cache::start_told(&folder, &origin, &eu, &afar).await;
+    let there = Cache::start(&folder, &origin, "us", &[&us]).await;
+    for path in ["/a", "/b"] {
+        there.warm(path).await;
+    }
+    wire.cut();
+    let (status, told) = taker.purge(&json!({"tags": ["tag-a"]})).await;
+    assert_eq!((status, told), (202, json!({"scope": "regions", "taken": ["eu"], "waiting": ["us"]})));
+    assert_eq!(eu.cli(&["LLEN", "edge:owed:us"]).trim(), "1");
+    drop(taker);
+    assert!(there.get("/a").await.is_hit(), "it was told over a wire that is cut");
+    wire.mend();
+    eventually_in("what is owed is told", 20, async || !there.get("/a").await.is_hit()).await;
+    assert!(there.get("/b").await.is_hit(), "more was purged than was ordered");
+    eventually_in("nothing is owed", 20, async || eu.cli(&["LLEN", "edge:owed:us"]).trim() == "0").await;
+    assert_eq!(neighbour.purge(&json!({"tags": ["tag-b"]})).await.1["taken"], json!(["eu", "us"]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_ran_anew_makes_everything_stale_and_one_that_is_away_costs_nothing() {
     let (folder, origin) = (scratch(), origin().await);
@@ -86,8 +114,9 @@ async fn a_redis_that_ran_anew_makes_everything_stale_and_one_that_is_away_costs
     assert!(edge.get("/a").await.is_hit(), "an answer was lost with Redis");
     assert_eq!(edge.get("/other").await.code, 200);
     // Here at once; for the region when its Redis is back.
-    let (status, told) = edge.purge(&json!({"tags": ["tag-other"]})).await;
-    assert_eq!((status, told), (202, json!({"taken": [], "waiting": ["eu"]})));
+    let (status, problem) = edge.purge(&json!({"tags": ["tag-other"]})).await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(status == 503 && detail.starts_with("eu could not be told") && detail.contains("repeat the order"), "{problem}");
     assert!(!edge.get("/other").await.is_hit());
     let other = Cache::start(&folder, &origin, "eu", &[&eu]).await;
     other.warm("/other").await;
@@ -128,7 +157,7 @@ async fn only_who_has_the_token_may_purge_and_orders_are_read_strictly() {
     assert_eq!(edge.purge_as(&bearer, format!("{{\"tags\":[{:?}]}}", "a".repeat(70_000))).await.0, 413);
     assert!(edge.get("/a").await.is_hit(), "an order that was refused was done");
     // Without a Redis a purge is for this edge alone.
-    assert_eq!(edge.purge(&everything).await, (200, json!({"taken": [], "waiting": []})));
+    assert_eq!(edge.purge(&everything).await, (200, json!({"scope": "this-edge", "taken": [], "waiting": []})));
     assert!(!edge.get("/a").await.is_hit());
     let closed = Cache::start_with(&origin, &[]).await;
     let (status, problem) = closed.purge_as(&bearer, everything.to_string()).await;

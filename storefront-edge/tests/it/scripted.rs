@@ -128,7 +128,7 @@ pub(crate) fn cluster(term: u64, leader: Option<(u64, &str)>) -> Response {
 /// A running edge of region `eu`.
 pub(crate) struct Edge {
     pub(crate) base: String,
-    admin: String,
+    pub(crate) admin: String,
     pub(crate) http: reqwest::Client,
     stop: CancellationToken,
 }
@@ -149,6 +149,13 @@ impl Edge {
         };
         let (orders, inventory) = (list(orders), list(inventory));
         let known = ["edge", "--region", "eu", "--catalog", &catalog.address, "--orders", &orders, "--inventory", &inventory];
+        Self::running(Config::parse_from(known.iter().chain(&["--inventory-plaintext"]).chain(more))).await
+    }
+
+    /// With this catalog and nobody else behind it.
+    pub(crate) async fn in_front_of(catalog: &str, more: &[&str]) -> Self {
+        let nobody = "eu=127.0.0.1:9";
+        let known = ["edge", "--region", "eu", "--catalog", catalog, "--orders", nobody, "--inventory", nobody];
         Self::running(Config::parse_from(known.iter().chain(&["--inventory-plaintext"]).chain(more))).await
     }
 

@@ -10,16 +10,18 @@ use std::{
 use axum::response::IntoResponse;
 use clap::Parser;
 use serde_json::Value;
-use storefront_edge::{Config, run};
-use storefront_service::Listeners;
-use tokio_util::sync::CancellationToken;
+use storefront_edge::Config;
 
-use crate::scripted::{Asked, Scripted};
+use crate::scripted::{Asked, Edge, Scripted};
 
 pub(crate) const TOKEN: &str = "a-token-of-the-tests";
 
 /// The name that clients use.
 const HOST: &str = "shop.example";
+
+fn token_of(folder: &tempfile::TempDir) -> String {
+    folder.path().join("token").display().to_string()
+}
 
 pub(crate) fn scratch() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -128,58 +130,42 @@ impl Got {
 
 /// An edge with `--origin`.
 pub(crate) struct Cache {
-    base: String,
-    admin: String,
-    http: reqwest::Client,
-    stop: CancellationToken,
-}
-
-impl Drop for Cache {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
+    edge: Edge,
 }
 
 impl Cache {
     /// In a region, with the token, told of every region's Redis.
     pub(crate) async fn start(folder: &tempfile::TempDir, origin: &Scripted, region: &str, all: &[&RegionRedis]) -> Self {
-        let token = folder.path().join("token").display().to_string();
-        let mut more = vec!["--admin-token-file".to_owned(), token, "--region".to_owned(), region.to_owned()];
-        if !all.is_empty() {
-            let list: Vec<String> = all.iter().map(|redis| format!("{}={}", redis.region, redis.url())).collect();
-            let own = all.iter().find(|redis| redis.region == region).unwrap();
-            more.extend(["--purge-redis".to_owned(), list.join(","), "--redis".to_owned(), own.url()]);
+        let list: Vec<String> = all.iter().map(|redis| format!("{}={}", redis.region, redis.url())).collect();
+        match all.iter().find(|redis| redis.region == region) {
+            Some(own) => Self::start_told(folder, origin, own, &list.join(",")).await,
+            None => Self::start_with(origin, &["--admin-token-file", &token_of(folder), "--region", region]).await,
         }
-        let edge = Self::start_with(origin, &more.iter().map(String::as_str).collect::<Vec<_>>()).await;
-        if let Some(own) = all.iter().find(|redis| redis.region == region) {
-            own.joined().await;
-        }
+    }
+
+    /// In the region of this Redis, told of these.
+    pub(crate) async fn start_told(folder: &tempfile::TempDir, origin: &Scripted, own: &RegionRedis, all: &str) -> Self {
+        let (token, url) = (token_of(folder), own.url());
+        let more = ["--admin-token-file", &token, "--region", own.region, "--purge-redis", all, "--redis", &url];
+        let edge = Self::start_with(origin, &more).await;
+        own.joined().await;
         edge
     }
 
     pub(crate) async fn start_with(origin: &Scripted, more: &[&str]) -> Self {
         let origin = format!("http://{}", origin.address);
-        let config = Config::parse_from(["edge", "--origin", &origin].iter().chain(more));
-        let (listeners, stop) = (Listeners::loopback().await.unwrap(), CancellationToken::new());
-        let base = format!("http://{}", listeners.http_addr().unwrap());
-        let admin = format!("http://{}", listeners.admin_addr().unwrap());
-        tokio::spawn(run(config, listeners, stop.clone()));
-        let edge = Self { base, admin, http: reqwest::Client::new(), stop };
-        let ready = format!("{}/readyz", edge.admin);
-        eventually_in("an edge", 20, async || edge.http.get(&ready).send().await.is_ok_and(|answer| answer.status() == 200))
-            .await;
-        edge
+        Self { edge: Edge::running(Config::parse_from(["edge", "--origin", &origin].iter().chain(more))).await }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Got {
-        let answer = self.http.get(format!("{}{path}", self.base)).header("host", HOST).send().await.unwrap();
+        let answer = self.edge.http.get(format!("{}{path}", self.edge.base)).header("host", HOST).send().await.unwrap();
         let status = answer.headers().get("cache-status").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
         // Only what was taken to its end is kept.
         Got { code: answer.status().as_u16(), status, body: answer.text().await.unwrap() }
     }
 
     pub(crate) async fn post(&self, path: &str) -> u16 {
-        let answer = self.http.post(format!("{}{path}", self.base)).header("host", HOST).send().await.unwrap();
+        let answer = self.edge.http.post(format!("{}{path}", self.edge.base)).header("host", HOST).send().await.unwrap();
         answer.status().as_u16()
     }
 
@@ -197,16 +183,15 @@ impl Cache {
     }
 
     pub(crate) async fn purge_as(&self, authorization: &str, body: String) -> (u16, Value) {
-        let request = self.http.post(format!("{}/admin/v1/purge", self.admin)).header("content-type", "application/json");
+        let request =
+            self.edge.http.post(format!("{}/admin/v1/purge", self.edge.admin)).header("content-type", "application/json");
         let answer = request.header("authorization", authorization).body(body).send().await.unwrap();
         (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
     }
 
     /// Of all edges of this process.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let text = self.http.get(format!("{}/metrics", self.admin)).send().await.unwrap().text().await.unwrap();
-        let lines = text.lines().filter(|line| line.starts_with(name));
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        self.edge.metric(name, "").await
     }
 }
 
