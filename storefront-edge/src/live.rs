@@ -6,10 +6,11 @@
 mod currency;
 mod follow;
 mod marks;
+mod nodes;
 mod stock;
 mod streams;
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use catalog_api::VariantStock;
 use storefront_types::Sku;
@@ -62,6 +63,13 @@ impl Live {
         let known = self.as_of().zip(self.stock.get(sku));
         let known = known.map(|(as_of, level)| VariantStock { available: level.available, as_of });
         newest(known, said, self.is_current(now))
+    }
+
+    /// What a whole listing does not have is not there any more.
+    fn forget_all_but(&self, listed: &HashSet<u64>) {
+        for key in self.stock.forget_all_but(listed) {
+            self.changed.mark(Marks::place(key));
+        }
     }
 
     /// Takes what a node told of a SKU.

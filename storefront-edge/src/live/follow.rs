@@ -1,8 +1,10 @@
 //! Follows the inventory's changes: at a node of this region, else at another.
 //!
-//! A token means the same at every node, so the feed goes on elsewhere where it broke off. What no node remembers any more is read anew.
+//! A token means the same at every node of a cluster, so the feed goes on elsewhere where it broke off. What no node remembers any more is
+//! read anew; so is everything when the inventory is another cluster, as after a restore from a copy: its numbers began elsewhere.
 
 use std::{
+    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,9 +15,13 @@ use storefront_service::background_context;
 use storefront_tls::Tls;
 use storefront_types::Region;
 use time::OffsetDateTime;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
-use super::{Live, stock::Level};
+use super::{
+    Live,
+    nodes::{Node, near_is_well, nodes},
+    stock::Level,
+};
 use crate::config::RegionAddress;
 
 /// Before the next node is tried.
@@ -27,38 +33,14 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// A node that is cut off goes on to say the same time; another one may know more.
 const BEHIND: Duration = Duration::from_secs(3);
 
-/// So long no listing from before what was heard already is believed: a node may lag. After that the inventory was restored from a copy.
+/// So long no listing from before what was heard already is believed: a node may lag. After that somebody put older data in its place.
 const NOT_BACK: Duration = Duration::from_secs(60);
 
-/// After that long at another region's node, this region's own is tried again.
+/// While another region's node is followed, this region's own is looked at so often.
 const AWAY: Duration = Duration::from_secs(60);
 
 /// One page of the listing: 5,000 of them for a million SKUs.
 const PAGE: u32 = 200;
-
-/// Longest wait for a page.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A node, and whether it stands in this region.
-struct Node {
-    client: InventoryClient,
-    address: String,
-    is_near: bool,
-}
-
-/// Nodes in the order to be asked.
-fn nodes(region: &Region, inventory: &[RegionAddress], tls: Option<&Tls>) -> Vec<Node> {
-    let mut nodes: Vec<Node> = inventory
-        .iter()
-        .map(|at| Node {
-            client: InventoryClient::new(vec![at.address.clone()]).with_tls(tls).with_deadline(PAGE_TIMEOUT),
-            address: at.address.clone(),
-            is_near: at.region == *region,
-        })
-        .collect();
-    nodes.sort_by_key(|node| !node.is_near);
-    nodes
-}
 
 /// Why a feed ended.
 #[derive(Debug, thiserror::Error)]
@@ -73,34 +55,67 @@ enum Ended {
     Compacted,
     #[error("the node went back while its stock was read")]
     WentBack,
+    #[error("the node is of another cluster now")]
+    Replaced,
     #[error("the node tells of no time later than {BEHIND:?} ago")]
     Behind,
-    #[error("this region's own node is tried again")]
-    TryNear,
+    #[error("this region's own node is well again")]
+    NearIsWell,
 }
 
 /// Follows for ever.
 pub(crate) async fn follow(live: Arc<Live>, region: Region, inventory: Vec<RegionAddress>, tls: Option<Tls>) {
-    let nodes = nodes(&region, &inventory, tls.as_ref());
-    let (mut token, mut newest): (Option<String>, Option<Heard>) = (None, None);
+    follow_looking(live, nodes(&region, &inventory, tls.as_ref()), AWAY).await;
+}
+
+async fn follow_looking(live: Arc<Live>, nodes: Vec<Node>, away: Duration) {
+    let mut known = Known::default();
     loop {
         for node in &nodes {
-            let ended = match from_node(&live, node, &mut token, &mut newest).await {
+            let ended = match from_node(&live, (node, &nodes), &mut known, away).await {
                 Ok(never) => match never {},
                 Err(ended) => ended,
             };
             metrics::counter!("edge_stock_feed_breaks_total").increment(1);
             tracing::info!(%ended, node = node.address, "the inventory's feed ended; following again");
             match ended {
-                Ended::Compacted => token = None,
+                Ended::Compacted => known.token = None,
                 Ended::WentBack => {
-                    token = None;
+                    known.token = None;
                     tokio::time::sleep(RETRY).await;
                 }
-                Ended::TryNear => break,
-                Ended::Away(_) | Ended::Silent | Ended::Closed | Ended::Behind => tokio::time::sleep(RETRY).await,
+                Ended::NearIsWell => break,
+                Ended::Away(_) | Ended::Silent | Ended::Closed | Ended::Behind | Ended::Replaced => {
+                    tokio::time::sleep(RETRY).await;
+                }
             }
         }
+    }
+}
+
+/// How far the inventory was followed.
+#[derive(Default)]
+struct Known {
+    /// What the other two are of.
+    cluster: Option<String>,
+    /// Where to go on; without it everything is read anew.
+    token: Option<String>,
+    newest: Option<Heard>,
+}
+
+impl Known {
+    /// Tokens of another cluster say nothing of this one.
+    fn meet(&mut self, cluster: &str) {
+        let before = self.cluster.replace(cluster.to_owned());
+        if before.is_some_and(|before| before != cluster) {
+            tracing::warn!(cluster, "the inventory is another cluster; reading the stock anew");
+            (self.token, self.newest) = (None, None);
+        }
+    }
+
+    fn heard(&mut self, token: String) {
+        self.newest = Some(Heard { token: token.clone(), at: Instant::now() });
+        self.token = Some(token);
     }
 }
 
@@ -127,40 +142,43 @@ impl Progress {
 
 async fn from_node(
     live: &Live,
-    node: &Node,
-    token: &mut Option<String>,
-    newest: &mut Option<Heard>,
+    (node, nodes): (&Node, &[Node]),
+    known: &mut Known,
+    away: Duration,
 ) -> Result<std::convert::Infallible, Ended> {
-    if token.is_none() {
-        *token = Some(list(live, &node.client, newest.as_ref()).await?);
+    let cluster = node.cluster().await?;
+    known.meet(&cluster);
+    if known.token.is_none() {
+        known.token = Some(list(live, &node.client, known.newest.as_ref()).await?);
         metrics::gauge!("edge_stock_skus").set(live.stock.len() as f64);
     }
-    let away = tokio::time::Instant::now() + AWAY;
-    let mut changes = node.client.changes(&background_context(), token.as_deref()).await?.boxed();
+    let mut changes = node.client.changes(&background_context(), known.token.as_deref()).await?.boxed();
+    // A stream stays at the process that began it; that one may have come after the one that was asked.
+    if node.cluster().await? != cluster {
+        return Err(Ended::Replaced);
+    }
+    let mut nearer = std::pin::pin!(near_is_well(nodes, &cluster, away));
     let mut group = Group::default();
     let mut progress = Progress { as_of: None, at: Instant::now() };
     loop {
-        let next = timeout(SILENCE, changes.next());
-        let next = match node.is_near {
-            true => next.await,
-            false => timeout_at(away, next).await.map_err(|_| Ended::TryNear)?,
+        let next = tokio::select! {
+            next = timeout(SILENCE, changes.next()) => next,
+            () = &mut nearer, if !node.is_near => return Err(Ended::NearIsWell),
         };
         match next.map_err(|_| Ended::Silent)?.ok_or(Ended::Closed)?? {
-            StockChange::Stock { token: now, sku, version, available, as_of, .. } => {
+            StockChange::Stock { token, sku, version, available, as_of, .. } => {
                 live.hear(&sku, Level { version, available }, false);
                 if let Some(complete) = group.line(as_of) {
                     live.currency.told(complete, Instant::now());
                 }
-                *newest = Some(Heard { token: now.clone(), at: Instant::now() });
-                *token = Some(now);
+                known.heard(token);
             }
-            StockChange::Heartbeat { token: now, as_of } => {
+            StockChange::Heartbeat { token, as_of } => {
                 if let Some(as_of) = as_of {
                     live.currency.told(as_of, Instant::now());
                     progress.told(as_of)?;
                 }
-                *newest = Some(Heard { token: now.clone(), at: Instant::now() });
-                *token = Some(now);
+                known.heard(token);
             }
             StockChange::Compacted { .. } => return Err(Ended::Compacted),
         }
@@ -178,10 +196,11 @@ impl Group {
     }
 }
 
-/// Reads all stock of one node, and gives the token to go on from.
+/// Reads all stock of one node, forgets what it does not have, and gives the token to go on from.
 async fn list(live: &Live, client: &InventoryClient, newest: Option<&Heard>) -> Result<String, Ended> {
     let context = background_context();
     let (mut cursor, mut first): (Option<String>, Option<String>) = (None, None);
+    let mut listed = HashSet::new();
     loop {
         let page = client.stock_page(&context, PAGE, cursor.as_deref()).await?;
         let token = first.get_or_insert_with(|| page.changes_token.clone());
@@ -192,9 +211,11 @@ async fn list(live: &Live, client: &InventoryClient, newest: Option<&Heard>) -> 
         }
         for stock in &page.items {
             live.hear(&stock.sku, Level { version: stock.version, available: stock.available() }, true);
+            listed.insert(live.stock.key(stock.sku.as_str()));
         }
         cursor = page.next_cursor;
         if cursor.is_none() {
+            live.forget_all_but(&listed);
             return Ok(first.unwrap_or(page.changes_token));
         }
     }
@@ -208,23 +229,4 @@ fn is_before(token: &str, other: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_is_complete_when_the_next_begins() {
-        let at = |s| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(s);
-        let mut group = Group::default();
-        let told: Vec<_> = [5, 5, 5, 7, 7, 8].into_iter().map(|s| group.line(at(s))).collect();
-        assert_eq!(told, [None, None, None, Some(at(5)), None, Some(at(7))]);
-        assert!(is_before("9", "10") && !is_before("10", "9") && !is_before("x", "9"));
-    }
-
-    #[test]
-    fn the_own_regions_node_is_asked_first() {
-        let inventory: Vec<RegionAddress> = ["us=a", "eu=b", "ap=c"].iter().map(|text| text.parse().unwrap()).collect();
-        let nodes = nodes(&"eu".parse().unwrap(), &inventory, None);
-        let order: Vec<_> = nodes.iter().map(|node| (node.address.as_str(), node.is_near)).collect();
-        assert_eq!(order, [("b", true), ("a", false), ("c", false)]);
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@
 //! 25 bytes a place (8 hash, 8 version, 8 available, 1 control), 29 to 57 bytes a SKU: 52 MB for a million.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
     sync::{PoisonError, RwLock, RwLockWriteGuard},
 };
@@ -92,6 +92,16 @@ impl Stock {
         }
         table.insert(key, level);
         before.is_none_or(|before| before.available != level.available)
+    }
+
+    /// Forgets all other keys, and gives those that it had.
+    pub(super) fn forget_all_but(&self, listed: &HashSet<u64>) -> Vec<u64> {
+        let mut forgotten = Vec::new();
+        for table in &self.tables {
+            let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
+            forgotten.extend(table.extract_if(|key, _| !listed.contains(key)).map(|(key, _)| key));
+        }
+        forgotten
     }
 
     pub(super) fn len(&self) -> usize {

@@ -62,6 +62,13 @@ impl Inventory {
         node.await.unwrap();
     }
 
+    /// Another cluster in its place, with nothing of what it had.
+    pub(crate) async fn replace(&mut self) {
+        self.stop().await;
+        self.folder = tempfile::tempdir().unwrap();
+        self.run().await;
+    }
+
     pub(crate) fn address(&self) -> &str {
         &self.client_port
     }

@@ -73,6 +73,24 @@ async fn without_the_feed_the_time_stands_still_and_the_page_says_it() {
     assert!(time_of(&shop.stock(0).await) > cut);
 }
 
+/// Restored from a copy under the same addresses: numbers and versions begin anew, and old tokens lie in its future.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inventory_that_was_restored_is_shown_as_it_is() {
+    let mut inventory = Inventory::start().await;
+    for units in 1..=9 {
+        inventory.receive("LAMP-S", units).await;
+    }
+    inventory.receive("LAMP-L", 2).await;
+    let shop = Shop::start(&format!("eu={}", inventory.address()), &[]).await;
+    shop.until_available(45).await;
+    inventory.replace().await;
+    inventory.receive("LAMP-S", 3).await;
+    shop.until_available(3).await;
+    eventually("what the copy does not have", async || shop.stock(1).await.is_null().then_some(())).await;
+    inventory.buy("LAMP-S", 1).await;
+    shop.until_available(2).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_regions_node_is_followed_while_the_own_is_away() {
     let inventory = Inventory::start().await;
