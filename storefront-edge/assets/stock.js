@@ -2,7 +2,13 @@
 (() => {
   const form = document.querySelector("[data-stock]");
   if (!form || !("EventSource" in window)) return;
-  let source = null;
+  // Said only when the stream is away for longer than it takes to come back by itself.
+  const PATIENCE = 5000;
+  const note = document.createElement("p");
+  note.className = "lost";
+  note.setAttribute("role", "status");
+  form.insertBefore(note, form.firstChild);
+  let source = null, since = null, saying = null;
   const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
   const moment = (text) => {
     const at = new Date(text);
@@ -25,12 +31,25 @@
       }
     }
   };
+  const lost = () => {
+    since = since || new Date();
+    saying = saying || setTimeout(() => {
+      note.textContent = `Stock may be out of date since ${since.toISOString().slice(11, 16)} UTC.`;
+    }, PATIENCE);
+  };
+  const found = () => {
+    clearTimeout(saying);
+    since = saying = null;
+    note.textContent = "";
+  };
   const open = () => {
     if (source) return;
     source = new EventSource(form.dataset.stock);
     source.addEventListener("stock", show);
+    source.addEventListener("open", found);
     // A lost stream comes back by itself; one that was refused is asked for again later, not by all pages at once.
     source.addEventListener("error", () => {
+      lost();
       if (source && source.readyState === EventSource.CLOSED) {
         close();
         setTimeout(() => document.hidden || open(), 10000 + Math.random() * 20000);
@@ -43,6 +62,9 @@
   };
   // A browser has few connections to a shop; pages that nobody looks at leave theirs to the others.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  // A network that is gone ends no connection by itself.
+  addEventListener("offline", () => { close(); lost(); });
+  addEventListener("online", () => document.hidden || open());
   addEventListener("pagehide", close);
   addEventListener("pageshow", () => document.hidden || open());
   form.addEventListener("animationend", (event) => event.target.classList.remove("changed"));
