@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::{
@@ -16,11 +16,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use clap::Parser;
-use storefront_edge::{Config, run};
-use storefront_service::Listeners;
 use tokio_stream::StreamExt;
-use tokio_util::sync::CancellationToken;
+
+use crate::scripted::{Edge, eventually};
 
 /// A catalog that counts, fails and purges when it is told to.
 #[derive(Clone)]
@@ -58,20 +56,12 @@ async fn changes(State(catalog): State<Scripted>) -> Body {
     Body::from_stream(reset.chain(more).map(Ok::<_, std::convert::Infallible>))
 }
 
-struct Edge {
-    base: String,
+struct Shop {
+    edge: Edge,
     catalog: Scripted,
-    http: reqwest::Client,
-    stop: CancellationToken,
 }
 
-impl Drop for Edge {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
-impl Edge {
+impl Shop {
     async fn start() -> Self {
         let catalog =
             Scripted { asked: Arc::default(), broken: Arc::default(), changes: tokio::sync::broadcast::Sender::new(16) };
@@ -84,51 +74,22 @@ impl Edge {
             .route("/v1/changes", get(changes))
             .with_state(catalog.clone());
         tokio::spawn(async move { axum::serve(origin, routes).await });
-        let nobody = "eu=127.0.0.1:9";
-        let config = Config::parse_from([
-            "edge",
-            "--region",
-            "eu",
-            "--catalog",
-            &address,
-            "--orders",
-            nobody,
-            "--inventory",
-            nobody,
-            "--inventory-plaintext",
-            // A busy machine is late without being overloaded.
-            "--max-lag-ms",
-            "10000",
-        ]);
-        let (listeners, stop) = (Listeners::loopback().await.unwrap(), CancellationToken::new());
-        let base = format!("http://{}", listeners.http_addr().unwrap());
-        let ready = format!("http://{}/readyz", listeners.admin_addr().unwrap());
-        tokio::spawn(run(config, listeners, stop.clone()));
-        let edge = Self { base, catalog, http: reqwest::Client::new(), stop };
-        eventually(async || edge.http.get(&ready).send().await.is_ok_and(|answer| answer.status() == 200)).await;
+        // A busy machine is late without being overloaded.
+        let shop = Self { edge: Edge::in_front_of(&address, &["--max-lag-ms", "10000"]).await, catalog };
         // The first line of the feed makes everything stale once; it must be behind us.
-        eventually(async || edge.catalog.changes.receiver_count() > 0).await;
-        edge
+        eventually(async || shop.catalog.changes.receiver_count() > 0).await;
+        shop
     }
 
     async fn get(&self, path: &str) -> (String, String) {
-        let answer = self.http.get(format!("{}{path}", self.base)).send().await.unwrap();
-        let status = answer.headers().get("cache-status").map(|value| value.to_str().unwrap().to_owned());
-        (status.unwrap_or_default(), answer.text().await.unwrap())
-    }
-}
-
-async fn eventually(mut ask: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !ask().await {
-        assert!(began.elapsed() < Duration::from_secs(20), "not in time");
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        let (_, headers, body) = self.edge.get(path).await;
+        (headers.get("cache-status").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default(), body)
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_at_once_are_one_request_to_the_catalog() {
-    let edge = Arc::new(Edge::start().await);
+    let edge = Arc::new(Shop::start().await);
     let asking: Vec<_> = (0..200)
         .map(|_| {
             let edge = edge.clone();
@@ -143,7 +104,7 @@ async fn two_hundred_at_once_are_one_request_to_the_catalog() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purge_is_followed_and_a_failing_catalog_is_covered() {
-    let edge = Edge::start().await;
+    let edge = Shop::start().await;
     assert_eq!(edge.get("/v1/products/lamp").await.1, "answer 1");
     assert!(edge.get("/v1/products/lamp").await.0.contains("hit"));
     edge.catalog
@@ -159,13 +120,13 @@ async fn a_purge_is_followed_and_a_failing_catalog_is_covered() {
         .unwrap();
     eventually(async || edge.get("/v1/products/lamp").await.0.contains("stale-if-error")).await;
     assert_eq!(edge.get("/v1/products/lamp").await.1, "answer 2");
-    let missing = edge.http.get(format!("{}/v1/products/other", edge.base)).send().await.unwrap();
+    let missing = edge.edge.http.get(format!("{}/v1/products/other", edge.edge.base)).send().await.unwrap();
     assert_eq!(missing.status(), 500, "an error was made up or kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_begins_a_session_is_never_kept() {
-    let edge = Edge::start().await;
+    let edge = Shop::start().await;
     for _ in 0..3 {
         assert!(!edge.get("/v1/products").await.0.contains("hit"));
     }
@@ -173,9 +134,9 @@ async fn an_answer_that_begins_a_session_is_never_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_with_conditions_leaves_the_answer_whole_for_others() {
-    let edge = Edge::start().await;
-    let url = format!("{}/v1/categories", edge.base);
-    let asked = edge.http.head(&url).header("if-match", "*").send().await.unwrap();
+    let edge = Shop::start().await;
+    let url = format!("{}/v1/categories", edge.edge.base);
+    let asked = edge.edge.http.head(&url).header("if-match", "*").send().await.unwrap();
     assert_eq!(asked.status(), 200);
     assert_eq!(edge.get("/v1/categories").await.1, "all of them");
 }

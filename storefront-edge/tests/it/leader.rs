@@ -53,24 +53,33 @@ fn leaderless(nodes: &[&Scripted], term: u64) {
     }
 }
 
-struct Three {
+pub(crate) struct Three {
     orders: [Scripted; 3],
     nodes: [Scripted; 3],
 }
 
 impl Three {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let nodes = [Scripted::start(nothing).await, Scripted::start(nothing).await, Scripted::start(nothing).await];
         Self { orders: [orders("eu").await, orders("us").await, orders("ap").await], nodes }
     }
 
-    async fn edge(&self, more: &[&str]) -> Edge {
+    pub(crate) async fn edge(&self, more: &[&str]) -> Edge {
         let (orders, nodes): (Vec<_>, Vec<_>) = (self.orders.iter().collect(), self.nodes.iter().collect());
         Edge::start(&catalog(nothing).await, &orders, &nodes, more).await
     }
 
     fn all(&self) -> Vec<&Scripted> {
         self.nodes.iter().collect()
+    }
+
+    /// All nodes know this one for the leader.
+    pub(crate) fn led_by(&self, term: u64, node: usize) {
+        led(&self.all(), term, &self.nodes[node].address);
+    }
+
+    pub(crate) fn leaderless(&self, term: u64) {
+        leaderless(&self.all(), term);
     }
 
     fn bought(&self) -> usize {

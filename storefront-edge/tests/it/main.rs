@@ -6,10 +6,13 @@ mod caching;
 mod conformance;
 mod door;
 mod forms;
+mod https_origin;
 mod inventory;
 mod leader;
 mod limits;
 mod live_stock;
+mod measured;
+mod open_page;
 mod openapi;
 mod overload;
 mod personal;
@@ -20,7 +23,9 @@ mod shop;
 mod smuggling;
 mod stock_streams;
 mod tidy;
+mod too_large;
 mod upstreams;
+mod whole_server;
 
 use std::time::{Duration, Instant};
 

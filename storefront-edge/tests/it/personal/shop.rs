@@ -1,10 +1,7 @@
 //! A shop whose services do everything wrong that a cache could be misled by: `orders` calls carts public for an hour, and the catalog
 //! repeats in its answers whatever field it was sent. Must not: judge.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::net::SocketAddr;
 
 use axum::{
     Router,
@@ -15,12 +12,13 @@ use axum::{
     routing::get,
 };
 use clap::Parser;
-use storefront_edge::{Config, run};
-use storefront_service::Listeners;
+use storefront_edge::Config;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-use crate::conformance::{play::exchange, step::Seen};
+use crate::{
+    conformance::{play::exchange, step::Seen},
+    scripted::Edge,
+};
 
 /// Each request has its own, by design, and no answer repeats them.
 const TRACING: [&str; 2] = ["x-request-id", "traceparent"];
@@ -78,13 +76,7 @@ async fn listen(routes: Router) -> SocketAddr {
 /// The edge in front of them.
 pub(crate) struct Shop {
     pub(crate) address: SocketAddr,
-    stop: CancellationToken,
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
+    _edge: Edge,
 }
 
 impl Shop {
@@ -112,15 +104,8 @@ impl Shop {
             "10000",
         ])
         .unwrap();
-        let (listeners, stop) = (Listeners::loopback().await.unwrap(), CancellationToken::new());
-        let (address, admin) = (listeners.http_addr().unwrap(), listeners.admin_addr().unwrap());
-        tokio::spawn(run(config, listeners, stop.clone()));
-        let began = Instant::now();
-        while exchange(admin, b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET").await.head.status() != 200 {
-            assert!(began.elapsed() < Duration::from_secs(20), "not ready in time");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        Self { address, stop }
+        let edge = Edge::running(config).await;
+        Self { address: edge.base.trim_start_matches("http://").parse().unwrap(), _edge: edge }
     }
 
     /// One request, and all of its answer as text.
