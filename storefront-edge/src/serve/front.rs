@@ -71,12 +71,13 @@ impl Front {
 /// What some route or other takes.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, OPTIONS");
 
-/// What is not asked of any route: of the whole server (`*`), for a tunnel, for what stands on the way (RFC 9110 section 9.3).
+/// What is not asked of any route: of the whole server (`*`), for what stands on the way (RFC 9110 section 9.3). The door refuses
+/// tunnels.
 fn of_no_route(request: &Request<Incoming>) -> Option<Response<Payload>> {
     let asks_server = request.uri().path() == "*";
     let status = match *request.method() {
         Method::OPTIONS if asks_server => StatusCode::NO_CONTENT,
-        Method::CONNECT | Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
+        Method::TRACE => StatusCode::METHOD_NOT_ALLOWED,
         _ if asks_server => StatusCode::BAD_REQUEST,
         _ => return None,
     };

@@ -22,6 +22,7 @@ pub(crate) struct Inventory {
     client_port: String,
     raft_port: String,
     folder: TempDir,
+    cluster: &'static str,
     client: InventoryClient,
     running: Option<(CancellationToken, JoinHandle<()>)>,
 }
@@ -32,7 +33,8 @@ impl Inventory {
         let [client_port, raft_port] = [0, 1].map(|at: usize| ports[at].local_addr().unwrap().to_string());
         drop(ports);
         let client = InventoryClient::new(vec![client_port.clone()]).with_deadline(Duration::from_secs(20));
-        let mut inventory = Self { client_port, raft_port, folder: tempfile::tempdir().unwrap(), client, running: None };
+        let mut inventory =
+            Self { client_port, raft_port, folder: tempfile::tempdir().unwrap(), cluster: "first", client, running: None };
         inventory.run().await;
         inventory
     }
@@ -41,7 +43,17 @@ impl Inventory {
     pub(crate) async fn run(&mut self) {
         let peer = format!("1=eu@{}@{}", self.client_port, self.raft_port);
         let data = self.folder.path().join("node").to_str().unwrap().to_owned();
-        let mut line = vec!["inventory-raft", "--node-id", "1", "--region", "eu", "--bootstrap", "--plaintext"];
+        let mut line = vec![
+            "inventory-raft",
+            "--node-id",
+            "1",
+            "--region",
+            "eu",
+            "--bootstrap",
+            "--plaintext",
+            "--cluster-id",
+            self.cluster,
+        ];
         line.extend(["--peers", &peer, "--data-dir", &data, "--listen", &self.client_port, "--raft-listen", &self.raft_port]);
         let config = Config::parse_from(line);
         let bound = eventually("the node's ports", async || {
@@ -65,7 +77,7 @@ impl Inventory {
     /// Another cluster in its place, with nothing of what it had.
     pub(crate) async fn replace(&mut self) {
         self.stop().await;
-        self.folder = tempfile::tempdir().unwrap();
+        (self.folder, self.cluster) = (tempfile::tempdir().unwrap(), "restored");
         self.run().await;
     }
 
