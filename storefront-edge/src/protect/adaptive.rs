@@ -1,7 +1,9 @@
 //! How many requests at once something carries, found out from how long they take.
 //!
-//! Additive increase, multiplicative decrease: where answers take much longer than they do in quiet times, requests wait in a queue,
-//! and a longer queue carries no more. Pure: the moment and the measurements come in.
+//! Where answers take much longer than they do in quiet times, requests wait in a queue, and a longer queue carries no more. How many are
+//! to be under way then follows from how many are answered (Little's law: places = answers a second x the time that each may take). Answers
+//! tell of the queue as it was when they were asked for; the rate at which they come does not grow with it, so that a queue which was cut
+//! already is not cut again for what is left of it. Pure: the moment and the measurements come in.
 
 use std::time::Duration;
 
@@ -11,8 +13,11 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// Fewer answers decide nothing: the interval goes on.
 const ENOUGH: u32 = 5;
 
-/// Kept where a queue stands, in percent: by how much too long answers take, and the least also where requests were given up.
-const KEPT_PERCENT: std::ops::RangeInclusive<usize> = 50..=90;
+/// Kept where requests were given up, in percent.
+const KEPT_WHEN_GIVEN_UP_PERCENT: usize = 50;
+
+/// Kept at least where a queue stands: an interval in which nearly nothing was answered may have been a pause of the service.
+const KEPT_IN_A_QUEUE_PERCENT: usize = 10;
 
 /// Kept of a process whose work runs late.
 const KEPT_WHEN_LATE_PERCENT: usize = 85;
@@ -60,29 +65,29 @@ impl Adaptive {
         self.late += u32::from(!in_time);
         self.busiest = self.busiest.max(under_way);
         if now.saturating_sub(self.since) >= INTERVAL && self.answers >= ENOUGH {
-            self.decide();
+            self.decide(now.saturating_sub(self.since));
             (self.since, self.answers, self.took, self.late, self.busiest) = (now, 0, Duration::ZERO, 0, 0);
         }
         self.limit
     }
 
-    fn decide(&mut self) {
+    fn decide(&mut self, elapsed: Duration) {
         let AdaptiveSettings { fewest, most, slack } = self.settings;
         let mean = self.took / self.answers;
         let known = self.quiet.map_or(mean, |quiet| quiet.min(mean));
         // With the fewest at once there is no queue of ours: what that takes is what quiet times take by now.
-        let settled = self.limit <= fewest && self.late == 0;
-        let quiet = if settled { known + (mean - known) / RELEARN } else { known };
+        let are_few = self.limit.min(self.busiest) <= fewest;
+        let quiet = if are_few && self.late == 0 { known + (mean - known) / RELEARN } else { known };
         self.quiet = Some(quiet);
         // From what was really under way: a limit that nobody reached is no measure.
         let kept = |percent: usize| (self.limit.min(self.busiest) * percent / 100).max(fewest);
-        let (least, most_kept) = (*KEPT_PERCENT.start(), *KEPT_PERCENT.end());
         let bearable = quiet * 2 + slack;
         self.limit = if self.late * 10 > self.answers {
-            kept(least)
+            kept(KEPT_WHEN_GIVEN_UP_PERCENT)
         } else if mean > bearable {
-            let percent = bearable.as_nanos() * 100 / mean.as_nanos().max(1);
-            kept(usize::try_from(percent).unwrap_or(most_kept).clamp(least, most_kept))
+            let carried = u128::from(self.answers) * bearable.as_nanos() / elapsed.as_nanos().max(1);
+            let carried = usize::try_from(carried).unwrap_or(most).clamp(kept(KEPT_IN_A_QUEUE_PERCENT), self.limit);
+            if are_few { self.limit } else { carried }
         } else if self.busiest * 2 >= self.limit {
             (self.limit + self.limit.isqrt().max(1)).min(most)
         } else {
@@ -203,6 +208,54 @@ mod tests {
             let (goodput, p99) = run(per_ms, base_ms, 10, true);
             prop_assert!(goodput >= 0.8 * per_ms as f64, "{goodput} of {per_ms}");
             prop_assert!(p99 <= base_ms * 3 + 60, "{p99} ms where {base_ms} is quiet");
+        }
+    }
+
+    /// Some at once, each for `takes_ms`, the others in line. Nine tenths of what it carries for three seconds, then nine times as much for
+    /// five: the lowest limit in those, and what was answered of what it carries.
+    fn flooded(at_once: usize, takes_ms: u64) -> (usize, f64) {
+        let (mut adaptive, mut lowest, mut answered, mut due) = (Adaptive::new(SETTINGS), usize::MAX, 0_u32, 0);
+        let (mut waiting, mut busy) = (VecDeque::new(), VecDeque::new());
+        let (one, places) = (10 * takes_ms, u64::try_from(at_once).unwrap());
+        for now in 0..8_000 {
+            due += places * if now < 3_000 { 9 } else { 90 };
+            for _ in 0..due / one {
+                if waiting.len() + busy.len() < adaptive.limit() {
+                    waiting.push_back(now);
+                }
+            }
+            due %= one;
+            let under_way = waiting.len() + busy.len();
+            while let Some((_, came)) = busy.pop_front_if(|(at, _): &mut (u64, u64)| *at <= now) {
+                adaptive.take(Duration::from_millis(now), Duration::from_millis(now - came), true, under_way);
+                if now >= 3_000 {
+                    (lowest, answered) = (lowest.min(adaptive.limit()), answered + 1);
+                }
+            }
+            while busy.len() < at_once {
+                let Some(came) = waiting.pop_front() else { break };
+                busy.push_back((now + takes_ms, came));
+            }
+        }
+        (lowest, f64::from(answered) / (5_000.0 * at_once as f64 / takes_ms as f64))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_queue_that_was_cut_already_is_not_cut_again(at_once in 1_usize..40, takes_ms in 2_u64..100) {
+            let (lowest, goodput) = flooded(at_once, takes_ms);
+            prop_assert!(lowest >= at_once, "{lowest} places leave some of {at_once} idle");
+            prop_assert!(goodput >= 0.95, "{goodput}");
+        }
+    }
+
+    #[test]
+    fn slow_answers_one_after_another_are_no_queue() {
+        let mut adaptive = Adaptive::new(SETTINGS);
+        for now in 0..600_u64 {
+            let took = Duration::from_millis(if now < 100 { 5 } else { 200 });
+            assert_eq!(adaptive.take(Duration::from_millis(now * 250), took, true, 1), AT_FIRST, "after {now} answers");
         }
     }
 

@@ -98,6 +98,8 @@ pub(super) struct Seen {
     pub(super) of: BTreeMap<Kind, Count>,
     /// Of all that was accepted, from the time the request was due.
     pub(super) accepted_us: Histogram<u64>,
+    /// The same by kind: only misses wait for the catalog, all of them for a processor.
+    pub(super) accepted_of_us: BTreeMap<Kind, Histogram<u64>>,
     /// How late the load generator itself was with each request: with more than a few milliseconds it measured itself.
     pub(super) lag_us: Histogram<u64>,
     /// From the first request that was due to the last.
@@ -107,7 +109,8 @@ pub(super) struct Seen {
 impl Seen {
     fn new(time: Duration) -> anyhow::Result<Self> {
         let histogram = || Histogram::new_with_bounds(1, LONGEST_US, 3);
-        Ok(Self { of: BTreeMap::new(), accepted_us: histogram()?, lag_us: histogram()?, time })
+        let accepted_of_us = ALL.into_iter().map(|kind| Ok((kind, histogram()?))).collect::<anyhow::Result<_>>()?;
+        Ok(Self { of: BTreeMap::new(), accepted_us: histogram()?, accepted_of_us, lag_us: histogram()?, time })
     }
 
     /// Good answers of some kinds in a second.
@@ -130,6 +133,9 @@ impl Seen {
             Some(200..=299) => {
                 *(if after <= USEFUL_WITHIN { &mut count.good } else { &mut count.late }) += 1;
                 self.accepted_us.saturating_record(microseconds(after));
+                if let Some(of) = self.accepted_of_us.get_mut(&kind) {
+                    of.saturating_record(microseconds(after));
+                }
             }
             Some(429 | 503) => count.refused += 1,
             _ => count.failed += 1,
@@ -250,6 +256,7 @@ mod tests {
         seen.note(Kind::Checkout, None, Duration::ZERO);
         assert_eq!(seen.of[&Kind::Miss], Count { offered: 0, good: 1, late: 1, refused: 1, failed: 1 });
         assert_eq!((seen.of[&Kind::Checkout].failed, seen.accepted_us.len()), (1, 2));
+        assert_eq!(seen.accepted_of_us.values().map(Histogram::len).collect::<Vec<_>>(), [0, 2, 0]);
         assert!((seen.goodput(&[Kind::Miss, Kind::Checkout]) - 0.5).abs() < f64::EPSILON);
     }
 

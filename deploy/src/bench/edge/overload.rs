@@ -110,6 +110,9 @@ fn figures(rate: u32, carried: &Seen, flooded: &Seen) -> Vec<Figure> {
         of("good of all hits under ten times the load", share(flooded, Kind::Hit), "x").at_least(CARRIED),
         of("p99 of accepted requests under the load carried", p99_ms(carried), "ms"),
         of("p99 of accepted requests under ten times the load", p99_ms(flooded), "ms"),
+        of("p99 of accepted hits under ten times the load", p99_of_ms(flooded, Kind::Hit), "ms"),
+        of("p99 of accepted misses under ten times the load", p99_of_ms(flooded, Kind::Miss), "ms"),
+        of("p99 of accepted checkouts under ten times the load", p99_of_ms(flooded, Kind::Checkout), "ms"),
         of("lateness of the load generator itself, p99", flooded.lag_us.value_at_quantile(0.99) as f64 / 1e3, "ms"),
         of("told to come back", all(|count| count.refused), "requests"),
         of("answered late", all(|count| count.late), "requests"),
@@ -119,6 +122,10 @@ fn figures(rate: u32, carried: &Seen, flooded: &Seen) -> Vec<Figure> {
 
 fn p99_ms(seen: &Seen) -> f64 {
     seen.accepted_us.value_at_quantile(0.99) as f64 / 1e3
+}
+
+fn p99_of_ms(seen: &Seen, kind: Kind) -> f64 {
+    seen.accepted_of_us.get(&kind).map_or(0.0, |of| of.value_at_quantile(0.99) as f64 / 1e3)
 }
 
 fn share(seen: &Seen, kind: Kind) -> f64 {
