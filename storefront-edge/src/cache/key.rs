@@ -23,6 +23,11 @@ impl Equivalent<Key> for KeyRef<'_> {
 }
 
 impl KeyRef<'_> {
+    /// Bytes that it takes.
+    pub(crate) fn weight(&self) -> u64 {
+        (self.authority.len() + self.target.len()) as u64
+    }
+
     pub(crate) fn owned(&self) -> Key {
         Key { authority: self.authority.into(), target: self.target.into() }
     }
