@@ -4,6 +4,7 @@
 //! the origin's paths.
 
 mod at_once;
+mod collecting;
 mod complete;
 mod exchange;
 mod failing;
@@ -56,6 +57,7 @@ pub(crate) struct Engine {
     setup: Setup,
     origin: Origin,
     shelf: Shelf,
+    filling: Arc<collecting::Room>,
     collapse: Collapse,
     pub(crate) purges: Purges,
     clock: Clock,
@@ -65,11 +67,12 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(setup: Setup, origin: Origin) -> Arc<Self> {
-        let shelf = Shelf::new(setup.bytes);
+        let (shelf, filling) = (Shelf::new(setup.bytes), collecting::Room::beside(setup.bytes));
         Arc::new(Self {
             setup,
             origin,
             shelf,
+            filling,
             collapse: Collapse::default(),
             purges: Purges::default(),
             clock: Clock::start(),
@@ -84,6 +87,7 @@ impl Engine {
         loop {
             tick.tick().await;
             metrics::gauge!("edge_cache_bytes").set(self.shelf.weight() as f64);
+            metrics::gauge!("edge_cache_filling_bytes").set(self.filling.taken() as f64);
             metrics::gauge!("edge_cache_answers").set(self.shelf.len() as f64);
         }
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Frame;
 use http_cache_policy::{CacheStatus, content_range, freshened, same_strong_validator};
 
 use super::{
-    Engine, Payload, count,
+    Engine, Payload,
+    collecting::Collected,
+    count,
     exchange::authority,
     forward::{Arrived, Plan, Question},
     serve::Validated,
@@ -47,16 +48,19 @@ impl Engine {
         {
             return None;
         }
-        let mut whole = BytesMut::from(&stored.body[..]);
+        let mut whole = Collected::new(&self.filling, rest.complete);
+        if !whole.add(&stored.body) {
+            return None;
+        }
         while let Some(piece) = self.next_piece(&mut arrived.body).await {
             match piece.map(Frame::into_data) {
-                Ok(Ok(data)) if (whole.len() + data.len()) as u64 <= rest.complete => whole.extend_from_slice(&data),
+                Ok(Ok(data)) if whole.add(&data) => {}
                 Ok(Ok(_)) => return None,
                 Ok(Err(_)) => {}
                 Err(_) => return None,
             }
         }
-        if whole.len() as u64 != rest.complete {
+        if whole.len() != rest.complete {
             return None;
         }
         let validated = Validated::by(&arrived.parts.headers);
@@ -65,7 +69,7 @@ impl Engine {
         let lifetime = self.verdict(&Method::GET, question, StatusCode::OK, &headers, arrived.times).ok()?;
         let authority = authority(&question.uri, &question.headers);
         let key = self.key(&authority, &question.uri);
-        let made = self.make(&question.headers, (StatusCode::OK, headers), whole.freeze(), lifetime, (arrived.ticket, key));
+        let made = self.make(&question.headers, (StatusCode::OK, headers), whole.into_bytes(), lifetime, (arrived.ticket, key));
         let made = Arc::new(made);
         self.shelf.put(key, made.clone());
         if let Some(turn) = plan.turn.take() {

@@ -7,17 +7,20 @@ use std::{
 };
 
 use axum::body::Body;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, response::Parts};
 use http_body::{Body as HttpBody, Frame};
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 use http_cache_policy::{CacheStatus, Lifetime, Part, Selecting, Times, content_range, http_date, without_unstorable};
 use hyper::body::Incoming;
 use tokio::sync::mpsc::{self, error::SendTimeoutError};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{
-    Engine, Payload, count,
+    Engine, Payload,
+    collecting::Collected,
+    count,
     exchange::authority,
     forward::Question,
     serve::{CACHE_STATUS, Validated},
@@ -89,17 +92,18 @@ impl Engine {
         mut body: Incoming,
         lifetime: Lifetime,
     ) -> Response<Payload> {
-        let mut whole = BytesMut::new();
+        let mut whole = Collected::new(&self.filling, self.shelf.max_body_bytes());
         while let Some(piece) = self.next_piece(&mut body).await {
             match piece.map(Frame::into_data) {
-                Ok(Ok(data)) if (whole.len() + data.len()) as u64 <= self.shelf.max_body_bytes() => {
-                    whole.extend_from_slice(&data)
+                Ok(Ok(data)) if whole.add(&data) => {}
+                Ok(Ok(data)) => {
+                    self.end_unkept(&fill.question, fill.turn.take());
+                    fill.status.stored = false;
+                    let begun = stream::iter([whole.into_bytes(), data]).map(|data| Ok(Frame::data(data)));
+                    return self.passed_on(parts, StreamBody::new(begun.chain(BodyStream::new(body))), fill.status);
                 }
                 Ok(Err(_)) => {}
-                too_large_or_broken => {
-                    if too_large_or_broken.is_ok() {
-                        self.end_too_large(&fill.question, fill.turn.take());
-                    }
+                Err(_) => {
                     let mut answer = Response::new(Payload::empty());
                     *answer.status_mut() = StatusCode::BAD_GATEWAY;
                     return answer;
@@ -107,7 +111,7 @@ impl Engine {
             }
         }
         let validated = Validated::by(&parts.headers);
-        let stored = self.kept(&fill.question, (parts.status, parts.headers), whole.freeze(), lifetime, (fill.ticket, None));
+        let stored = self.kept(&fill.question, (parts.status, parts.headers), whole.into_bytes(), lifetime, (fill.ticket, None));
         if let Some(turn) = fill.turn.take() {
             turn.end(Ended::Stored);
         }
@@ -146,16 +150,14 @@ impl Engine {
 
     /// Reads a body to its end. `None` when it broke off, was too large, or nobody wants it any more.
     async fn pump(&self, mut body: Incoming, pieces: &mpsc::Sender<Piece>, fill: &mut Fill) -> Option<Bytes> {
-        let mut whole = Some(BytesMut::new());
+        let mut whole = Some(Collected::new(&self.filling, self.shelf.max_body_bytes()));
         while let Some(piece) = self.next_piece(&mut body).await {
             let failed = piece.is_err();
             if let Ok(Some(data)) = piece.as_ref().map(Frame::data_ref) {
                 let kept_so_far = whole.is_some();
-                whole = whole.filter(|whole| (whole.len() + data.len()) as u64 <= self.shelf.max_body_bytes());
-                match &mut whole {
-                    Some(whole) => whole.extend_from_slice(data),
-                    None if kept_so_far => self.end_too_large(&fill.question, fill.turn.take()),
-                    None => {}
+                whole = whole.and_then(|mut whole| whole.add(data).then_some(whole));
+                if whole.is_none() && kept_so_far {
+                    self.end_unkept(&fill.question, fill.turn.take());
                 }
             }
             let gone = match pieces.send_timeout(piece, SLOW_READER).await {
@@ -173,11 +175,11 @@ impl Engine {
                 return None;
             }
         }
-        whole.map(BytesMut::freeze)
+        whole.map(Collected::into_bytes)
     }
 
-    /// A body is too large to be kept, which its head did not say: nobody is to wait for it, nor for the next ones for a while.
-    fn end_too_large(&self, question: &Question, turn: Option<Turn>) {
+    /// There is no room for a body, which its head did not say: nobody is to wait for it, nor for the next ones for a while.
+    fn end_unkept(&self, question: &Question, turn: Option<Turn>) {
         let authority = authority(&question.uri, &question.headers);
         self.note_not_shared(self.key(&authority, &question.uri), None);
         if let Some(turn) = turn {

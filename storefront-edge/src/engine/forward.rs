@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, response::Parts};
 use http_cache_policy::{
     Answer, CacheStatus, Forwarded, Lifetime, NotStored, Profile, StandsIn, Times, end_to_end, freshened, head_agrees,
@@ -327,7 +328,10 @@ impl Engine {
     }
 
     /// An answer as it comes, kept by nobody.
-    pub(super) fn passed_on(&self, mut parts: Parts, body: Incoming, status: CacheStatus) -> Response<Payload> {
+    pub(super) fn passed_on<B>(&self, mut parts: Parts, body: B, status: CacheStatus) -> Response<Payload>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
         self.hide_internal(&mut parts.headers);
         parts.headers.append(CACHE_STATUS, status.header());
         parts.version = http::Version::HTTP_11;
