@@ -58,7 +58,7 @@ impl CheckoutForm {
 /// A form of this shop's own page, and the headers it came with.
 pub(super) async fn read<T: DeserializeOwned>(request: Request) -> Result<(HeaderMap, T), Problem> {
     security::same_site(&request)?;
-    let (parts, body) = take_body(request).await.map_err(|_| Problem::new(ProblemType::BodyTooLarge))?;
+    let (parts, body) = take_body(request).await?;
     let form = serde_urlencoded::from_bytes(&body)
         .map_err(|error| Problem::new(ProblemType::InvalidRequest).detail(error.to_string()))?;
     Ok((parts.headers, form))

@@ -15,7 +15,7 @@ use storefront_types::{Problem, ProblemType};
 use crate::{checkout, engine::Exchange, pages, storefront::Storefront, upstream::Answer};
 
 /// Longest wait for a request's body: 64 KiB come in a second over the slowest of connections.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Fields between our own services; a shopper must not see or set them.
 pub(crate) const INTERNAL: [&str; 5] =
@@ -45,32 +45,24 @@ pub(super) async fn catalog(State(shop): State<Arc<Storefront>>, Context(context
     answer
 }
 
-/// Takes a body of bounded size.
-pub(crate) async fn take_body(request: Request) -> Result<(http::request::Parts, Bytes), Response> {
+/// Takes a body of bounded size. Refused, it is said why.
+pub(crate) async fn take_body(request: Request) -> Result<(http::request::Parts, Bytes), Problem> {
     let (mut parts, body) = request.into_parts();
     if pages::from_elsewhere(&parts.method, &parts.headers) {
-        let problem = Problem::new(ProblemType::Forbidden).detail("another site's page sent this");
-        return Err(ProblemResponse(problem).into_response());
+        return Err(Problem::new(ProblemType::Forbidden).detail("another site's page sent this"));
     }
     for name in INTERNAL {
         parts.headers.remove(name);
     }
+    let invalid = |detail: String| Problem::new(ProblemType::InvalidRequest).detail(detail);
     let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_JSON_BODY_BYTES).collect()).await;
-    let Ok(whole) = whole else {
-        let problem = Problem::new(ProblemType::InvalidRequest).detail(format!("the body did not come within {BODY_TIMEOUT:?}"));
-        return Err(ProblemResponse(problem).into_response());
-    };
+    let Ok(whole) = whole else { return Err(invalid(format!("the body did not come within {BODY_TIMEOUT:?}"))) };
     match whole {
         Ok(body) => Ok((parts, body.to_bytes())),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            let problem =
-                Problem::new(ProblemType::BodyTooLarge).detail(format!("at most {MAX_JSON_BODY_BYTES} bytes are taken"));
-            Err(ProblemResponse(problem).into_response())
+            Err(Problem::new(ProblemType::BodyTooLarge).detail(format!("at most {MAX_JSON_BODY_BYTES} bytes are taken")))
         }
-        Err(_) => {
-            Err(ProblemResponse(Problem::new(ProblemType::InvalidRequest).detail("the body ended before its end"))
-                .into_response())
-        }
+        Err(_) => Err(invalid("the body broke off, or is not what its framing says".to_owned())),
     }
 }
 
@@ -79,7 +71,7 @@ pub(super) async fn orders(State(shop): State<Arc<Storefront>>, Context(context)
     let path = path_and_query(&request);
     let (parts, body) = match take_body(request).await {
         Ok(taken) => taken,
-        Err(refused) => return refused,
+        Err(refused) => return ProblemResponse(refused).into_response(),
     };
     match shop.at_home(&context, (parts.method, &path), &parts.headers, body).await {
         Ok(answer) => plain(answer),
@@ -90,7 +82,7 @@ pub(super) async fn orders(State(shop): State<Arc<Storefront>>, Context(context)
 pub(super) async fn checkout(State(shop): State<Arc<Storefront>>, Context(context): Context, request: Request) -> Response {
     let (parts, body) = match take_body(request).await {
         Ok(taken) => taken,
-        Err(refused) => return refused,
+        Err(refused) => return ProblemResponse(refused).into_response(),
     };
     match checkout::checkout(shop, context, parts.headers, body).await {
         Ok(answer) => plain(answer),

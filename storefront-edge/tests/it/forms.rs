@@ -44,6 +44,25 @@ async fn another_sites_form_is_refused_and_never_passed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_cannot_be_read_is_told_what_is_wrong_with_it() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let shop = Shop::start(NOBODY, &[]).await;
+    let send = async |framing: &str, body: &str| {
+        let mut stream = tokio::net::TcpStream::connect(shop.base.trim_start_matches("http://")).await.unwrap();
+        let own = format!("Host: x\r\nSec-Fetch-Site: same-origin\r\nConnection: close\r\n{framing}\r\n\r\n{body}");
+        stream.write_all(format!("POST /cart/add HTTP/1.1\r\n{own}").as_bytes()).await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        said
+    };
+    let large = "x".repeat(70_000);
+    let said = send(&format!("Content-Length: {}", large.len()), &large).await;
+    assert!(said.starts_with("HTTP/1.1 413 ") && said.contains("at most 65536 bytes"), "{said}");
+    let said = send("Transfer-Encoding: chunked", "no length\r\n").await;
+    assert!(said.starts_with("HTTP/1.1 400 ") && said.contains("broke off"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_say_what_they_may_load() {
     let shop = Shop::start(NOBODY, &[]).await;
     let policy = async |path: &str| {
