@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{build::Programs, commands::Service, readiness};
 
-/// Longest wait for a process to end by itself after it was asked to.
-const STOP_LIMIT: Duration = Duration::from_secs(12);
+/// Longest wait for a process to end by itself after it was asked to: an edge drains for 30 s, and its admin port for one more.
+const STOP_LIMIT: Duration = Duration::from_secs(35);
 
 /// A log longer than this is begun anew when its process starts.
 const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;

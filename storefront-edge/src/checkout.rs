@@ -24,7 +24,7 @@ use crate::{
     upstream::{Answer, UpstreamError},
 };
 
-/// Over all attempts: several elections fit into it.
+/// For the ticket and all attempts: several elections fit into it.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// One attempt: `orders` itself waits up to 5 s for a leader, and 1.5 s for PostgreSQL twice.
@@ -32,6 +32,9 @@ const ATTEMPT: Duration = Duration::from_secs(9);
 
 /// Settling is a courtesy: a cart that is not emptied shows again, and cannot be bought twice with one key.
 const SETTLE: Duration = Duration::from_secs(3);
+
+/// A checkout from its begin to its end, whether or not the shopper is still there: 18 s.
+pub(crate) const LONGEST: Duration = Duration::from_secs(DEADLINE.as_secs() + SETTLE.as_secs());
 
 /// The answer waits so long for it, so that the shopper's next look at the cart finds it empty.
 const SETTLE_BEFORE_ANSWER: Duration = Duration::from_millis(250);
@@ -44,8 +47,8 @@ pub(crate) async fn checkout(
     body: Bytes,
 ) -> Result<Answer, Problem> {
     check_key(&headers)?;
-    let work = in_current_context(run(shop, context, headers, body));
-    let answered = tokio::spawn(work).await.unwrap_or_else(|_| Err(Problem::new(ProblemType::Internal)));
+    let work = in_current_context(run(shop.clone(), context, headers, body));
+    let answered = shop.work.spawn(work).await.unwrap_or_else(|_| Err(Problem::new(ProblemType::Internal)));
     let outcome = answered.as_ref().map_or_else(|problem| problem.status, |answer| answer.status.as_u16());
     metrics::counter!("edge_checkouts_total", "status" => outcome.to_string()).increment(1);
     answered
@@ -66,15 +69,21 @@ fn check_key(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 async fn run(shop: Arc<Storefront>, context: CallContext, mut headers: HeaderMap, body: Bytes) -> Result<Answer, Problem> {
-    let ticket = match ticket(&shop, &context, &headers).await? {
+    let began = Instant::now();
+    let Ok(ticket) = tokio::time::timeout(DEADLINE, ticket(&shop, &context, &headers)).await else {
+        let detail = "your region does not answer, and nothing was bought; ask again with the same Idempotency-Key";
+        return Err(Problem::new(ProblemType::Unavailable).detail(detail));
+    };
+    let ticket = match ticket? {
         Ok(ticket) => ticket,
         Err(refused) => return Ok(refused),
     };
     let value = HeaderValue::from_str(&ticket).map_err(|_| Problem::new(ProblemType::BadGateway))?;
     headers.insert(TICKET_HEADER, value);
-    let answer = purchase(&shop, &context, &headers, body).await?;
+    let answer = purchase(&shop, &context, &headers, body, began).await?;
     if matches!(answer.status, StatusCode::CREATED | StatusCode::ACCEPTED) {
-        let settled = tokio::spawn(async move { settle(&shop, &context, &headers, ticket).await });
+        let work = shop.work.clone();
+        let settled = work.spawn(async move { settle(&shop, &context, &headers, ticket).await });
         let _ = tokio::time::timeout(SETTLE_BEFORE_ANSWER, settled).await;
     }
     Ok(answer)
@@ -93,8 +102,13 @@ async fn ticket(shop: &Storefront, context: &CallContext, headers: &HeaderMap) -
 }
 
 /// Asks the `orders` beside the leader, then the others, until one gives a final answer, the budget is spent or the deadline is over.
-async fn purchase(shop: &Storefront, context: &CallContext, headers: &HeaderMap, body: Bytes) -> Result<Answer, Problem> {
-    let began = Instant::now();
+async fn purchase(
+    shop: &Storefront,
+    context: &CallContext,
+    headers: &HeaderMap,
+    body: Bytes,
+    began: Instant,
+) -> Result<Answer, Problem> {
     let (mut attempts, mut turn, mut last) = (Attempts::new(), 0, None);
     loop {
         let left = DEADLINE.saturating_sub(began.elapsed());

@@ -8,9 +8,11 @@ use http_cache_policy::Profile;
 use storefront_service::ListenArgs;
 use storefront_tls::{Connector, InventoryTlsArgs, PublicTls, TlsError};
 use storefront_types::Region;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     door::{Door, PROTOCOLS},
+    live::StreamLimits,
     protect::ProtectArgs,
     purge::PurgeArgs,
 };
@@ -54,6 +56,9 @@ pub struct Config {
     /// Connections at once; more wait in the kernel's queue
     #[arg(long, env = "MAX_CONNECTIONS", default_value_t = 250_000)]
     pub max_connections: usize,
+    /// Seconds after which a caller who takes nothing of an answer is cut off
+    #[arg(long, env = "STALL_LIMIT_S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub stall_limit_s: u64,
     /// Certificate of the public port, those above it behind it (PEM); looked at again while the process runs. Without it the port
     /// is plaintext
     #[arg(long, env = "TLS_CERT", requires = "tls_key")]
@@ -64,6 +69,9 @@ pub struct Config {
     /// Open product pages that are told of changes of stock; more are told to come back
     #[arg(long, env = "MAX_STOCK_STREAMS", default_value_t = 20_000)]
     pub max_stock_streams: usize,
+    /// The same for one client (an IPv4 address, an IPv6 /64), who may be many shoppers behind one address
+    #[arg(long, env = "MAX_STOCK_STREAMS_PER_CLIENT", default_value_t = 200)]
+    pub max_stock_streams_per_client: usize,
     #[command(flatten)]
     pub protect: ProtectArgs,
     #[command(flatten)]
@@ -72,14 +80,23 @@ pub struct Config {
 
 impl Config {
     /// How the public port is served, its certificate read and followed. Must be called inside a runtime.
-    pub(crate) fn door(&self) -> Result<Door, TlsError> {
+    pub(crate) fn door(&self, work: TaskTracker) -> Result<Door, TlsError> {
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
         let workers = self.workers.map_or_else(processors, std::num::NonZeroUsize::get);
         let tls = match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => Some(PublicTls::open(cert, key)?.followed().server_config(&PROTOCOLS)?),
             _ => None,
         };
-        Ok(Door { workers, max_connections: self.max_connections, tls })
+        Ok(Door { workers, max_connections: self.max_connections, stall_limit: self.stall_limit(), work, tls })
+    }
+
+    pub(crate) fn stream_limits(&self) -> StreamLimits {
+        let (most, per_client) = (self.max_stock_streams, self.max_stock_streams_per_client);
+        StreamLimits { most, per_client, stall: self.stall_limit() }
+    }
+
+    pub(crate) fn stall_limit(&self) -> Duration {
+        Duration::from_secs(self.stall_limit_s)
     }
 }
 

@@ -22,7 +22,7 @@ mod tls;
 mod wire;
 mod worker;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -30,7 +30,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use caller::Caller;
 pub(crate) use interim::Interim;
@@ -61,6 +61,10 @@ pub(crate) struct Door {
     pub(crate) workers: usize,
     /// Connections of all threads together.
     pub(crate) max_connections: usize,
+    /// A caller who takes nothing of an answer for so long is cut off.
+    pub(crate) stall_limit: Duration,
+    /// Work that goes on when its caller is gone: the threads it runs on wait for its end.
+    pub(crate) work: TaskTracker,
     /// For TLS on the port; without it the port is plaintext.
     pub(crate) tls: Option<Arc<ServerConfig>>,
 }
@@ -87,6 +91,8 @@ pub(crate) async fn serve<H: Handler>(
             crew,
             passed,
             limit,
+            stall_limit: door.stall_limit,
+            work: door.work.clone(),
             tls: door.tls.clone(),
             shutdown: shutdown.clone(),
             cut: cut.clone(),

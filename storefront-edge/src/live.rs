@@ -7,6 +7,7 @@ mod currency;
 mod follow;
 mod marks;
 mod nodes;
+mod seats;
 mod stock;
 mod streams;
 
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use currency::Currency;
 pub(crate) use follow::follow;
 pub(crate) use marks::{Marks, Moment, Place};
+pub(crate) use seats::{Refused, StreamLimits};
 use stock::{Level, Stock};
 pub(crate) use streams::{MAX_VARIANTS, ProductStock, Streams};
 
@@ -33,12 +35,12 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(max_streams: usize, stopping: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(limits: StreamLimits, stopping: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             stock: Stock::default(),
             currency: Currency::new(Instant::now()),
             changed: Marks::default(),
-            streams: Streams::new(max_streams, stopping),
+            streams: Streams::new(limits, stopping),
         })
     }
 

@@ -14,5 +14,5 @@ mod shared;
 pub(crate) use adaptive::{Adaptive, AdaptiveSettings};
 pub use args::ProtectArgs;
 pub(crate) use class::{Class, Place, Places};
-pub(crate) use gate::{Gate, guard, measure};
+pub(crate) use gate::{Client, Gate, guard, measure};
 pub(crate) use shared::share;

@@ -6,8 +6,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use storefront_service::{Listeners, Readiness, beside_admin_with, install_metrics};
-use tokio_util::sync::CancellationToken;
+use storefront_service::{DRAIN_LIMIT, Listeners, Readiness, beside_admin_with, install_metrics};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Config, ORIGIN_PATIENCE, OriginUrl, ProfileName},
@@ -34,7 +34,7 @@ pub(crate) async fn run(
         bytes: config.cache_bytes,
         patience: ORIGIN_PATIENCE,
     };
-    let door = config.door()?;
+    let door = config.door(TaskTracker::new())?;
     // To the letter: each request gets the origin's own answer, or its own failure.
     let protection = if config.profile == ProfileName::Rfc { Protection::off() } else { Protection::default() };
     let upstream = Upstream::over(config.origin_connector(origin)?, protection);
@@ -45,7 +45,8 @@ pub(crate) async fn run(
     tracing::info!(http = %listeners.http_addr()?, origin = origin.address, "listening");
     let make = move || Proxy { engine: engine.clone() };
     let server = door::serve(door, listeners.http, make, shutdown.clone());
-    let served = beside_admin_with(purging.admin, listeners.admin, Readiness::new(&[]), shutdown, server).await;
+    let ready = Readiness::new(&[]);
+    let served = beside_admin_with(purging.admin, DRAIN_LIMIT, listeners.admin, ready, shutdown, server).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
 }

@@ -3,10 +3,11 @@
 mod api_routes;
 mod front;
 
+use api_routes::BODY_TIMEOUT;
 pub(crate) use api_routes::{plain, take_body};
 use front::Front;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router, middleware,
@@ -17,11 +18,11 @@ use http::uri::Scheme;
 use http_cache_policy::Profile;
 use orders_api::paths;
 use storefront_service::{Listeners, Readiness, beside_admin_with, install_metrics, with_request_context};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use utoipa::OpenApi;
 
 use crate::{
-    checkout::WaitingRoom,
+    checkout::{self, WaitingRoom},
     config::Config,
     door,
     engine::{Engine, Origin, Setup},
@@ -38,6 +39,10 @@ use crate::{
 /// Beside the cache, a quarter of its bytes is for pages as they are sent.
 const PAGES_SHARE: u64 = 4;
 
+/// Longest wait for requests after the signal to stop: for the body of one whose head is here, then a whole checkout, and 2 s for the
+/// answer to be taken. Whoever starts this process waits longer before killing it.
+const DRAIN_LIMIT: Duration = Duration::from_secs(BODY_TIMEOUT.as_secs() + checkout::LONGEST.as_secs() + 2);
+
 /// Serves until `shutdown`.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     if let Some(origin) = &config.origin {
@@ -46,10 +51,11 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     // Before anything is counted.
     install_metrics();
     let tls = config.inventory_tls.clone().open()?;
-    let door = config.door()?;
+    let work = TaskTracker::new();
+    let door = config.door(work.clone())?;
     let upstream = Upstream::new(Protection::default());
     upstream.group(&config.orders.iter().map(|instance| instance.address.clone()).collect::<Vec<_>>());
-    let live = Live::new(config.max_stock_streams, shutdown.clone());
+    let live = Live::new(config.stream_limits(), shutdown.clone());
     let cache = Engine::new(catalog_cache(&config), Origin::new(upstream.clone(), Scheme::HTTP, config.catalog.clone()));
     let pages_bytes = config.cache_bytes / PAGES_SHARE;
     let shop = Arc::new(Storefront {
@@ -58,6 +64,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
         catalog: config.catalog.clone(),
         orders: config.orders.clone(),
         leader: Arc::new(LeaderView::new(config.inventory.clone())),
+        work,
         waiting: WaitingRoom::new(config.protect.checkouts_waiting, config.protect.election_timeout()),
         kept_pages: KeptPages::new(pages_bytes, cache.clone(), live.clone(), config.region.clone()),
         cache,
@@ -85,7 +92,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     };
     tracing::info!(http = %listeners.http_addr()?, "listening");
     let server = door::serve(door, listeners.http, make, shutdown.clone());
-    let served = beside_admin_with(purging.admin, listeners.admin, readiness, shutdown, server).await;
+    let served = beside_admin_with(purging.admin, DRAIN_LIMIT, listeners.admin, readiness, shutdown, server).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
 }

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Limited};
 use orders_api::{SESSION_COOKIE, paths};
 use storefront_service::ProblemResponse;
 use storefront_types::{CallContext, Problem, ProblemType, Region};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     checkout::WaitingRoom,
@@ -35,6 +36,8 @@ pub(crate) struct Storefront {
     pub(crate) catalog: String,
     pub(crate) orders: Vec<RegionAddress>,
     pub(crate) leader: Arc<LeaderView>,
+    /// Checkouts under way, whether or not somebody still waits for their answers.
+    pub(crate) work: TaskTracker,
     pub(crate) waiting: WaitingRoom,
     pub(crate) cache: Arc<Engine>,
     pub(crate) live: Arc<Live>,

@@ -21,7 +21,7 @@ pub use connections::{Door, HttpService, routed, serve_connections};
 pub use context::{Context, background_context, context_of, in_current_context, observed, with_request_context};
 pub use deadline::{DEADLINE_HEADER, time_left};
 pub use json::{MAX_JSON_BODY_BYTES, StrictJson, is_json, parse_json};
-pub use listen::{ListenArgs, Listeners, beside_admin, beside_admin_with, serve, serve_behind, shared_listener};
+pub use listen::{DRAIN_LIMIT, ListenArgs, Listeners, beside_admin, beside_admin_with, serve, serve_behind, shared_listener};
 pub use logging::init_logging;
 pub use problem::ProblemResponse;
 pub use query::StrictQuery;

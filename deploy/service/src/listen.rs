@@ -17,8 +17,9 @@ use crate::{
     install_metrics,
 };
 
-/// Longest wait for open requests after the signal to stop. Longer than every request deadline but streams, which end by it.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// Longest wait for open requests after the signal to stop, where a process names none of its own. Longer than every request deadline but
+/// streams, which end by it.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Connections that wait in the kernel to be taken; the kernel takes the smaller of it and `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
@@ -110,19 +111,20 @@ pub async fn serve_behind(
     beside_admin(listeners.admin, readiness, shutdown, server).await
 }
 
-/// Serves the admin port beside a server that ends by itself some time after `shutdown`; it is dropped after 10 s.
+/// Serves the admin port beside a server that ends by itself some time after `shutdown`; it is dropped after [`DRAIN_LIMIT`].
 pub async fn beside_admin(
     admin: TcpListener,
     readiness: Readiness,
     shutdown: CancellationToken,
     server: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
-    beside_admin_with(Router::new(), admin, readiness, shutdown, server).await
+    beside_admin_with(Router::new(), DRAIN_LIMIT, admin, readiness, shutdown, server).await
 }
 
-/// The same, with more routes on the admin port.
+/// The same, with more routes on the admin port; the server is dropped after `drain_limit`.
 pub async fn beside_admin_with(
     more: Router,
+    drain_limit: Duration,
     admin: TcpListener,
     readiness: Readiness,
     shutdown: CancellationToken,
@@ -135,13 +137,13 @@ pub async fn beside_admin_with(
     let admin_server = tokio::spawn(serve_connections(admin, Door::Open, admin_app, admin_done.clone().cancelled_owned()));
     let drained = async {
         shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN_LIMIT).await;
+        tokio::time::sleep(drain_limit).await;
     };
     let served = tokio::select! {
         served = server => served,
         () = admin::upkeep() => Ok(()),
         () = drained => {
-            tracing::warn!(limit_s = DRAIN_LIMIT.as_secs(), "open requests were cut off at the end of the drain");
+            tracing::warn!(limit_s = drain_limit.as_secs(), "open requests were cut off at the end of the drain");
             Ok(())
         }
     };

@@ -19,6 +19,10 @@ use super::{
     worker::Worker,
 };
 
+/// Most bytes of a piece: a frame of HTTP/2 where nothing else was agreed on. What is given to HTTP/2 at once waits there in one, however
+/// little of it the caller takes.
+const MAX_PIECE_BYTES: usize = 16 * 1024;
+
 /// Two years, as browsers' lists of such sites ask for.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
@@ -35,7 +39,7 @@ pub(super) async fn answer<H: Handler>(
         in_one_place(&mut request);
     }
     if let Err(why) = refuse(&request) {
-        return refusal(why, is_h1, under_way);
+        return refusal(why, is_h1).map(|body| Sent::new(Told::Door(body), is_h1, under_way));
     }
     let mut response = worker.handler.handle(request, &caller).await;
     caller.interim.close();
@@ -45,7 +49,7 @@ pub(super) async fn answer<H: Handler>(
     if caller.tls && is_page(response.headers()) {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
-    response.map(|body| Sent { body: Told::Handler(body), _under_way: under_way })
+    response.map(|body| Sent::new(Told::Handler(body), is_h1, under_way))
 }
 
 fn is_page(headers: &HeaderMap) -> bool {
@@ -109,13 +113,13 @@ pub(super) fn is_host(host: &[u8]) -> bool {
     host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(byte))
 }
 
-fn refusal<B>(why: Refused, is_h1: bool, under_way: UnderWay) -> Response<Sent<B>> {
+fn refusal(why: Refused, is_h1: bool) -> Response<Full<Bytes>> {
     let (status, detail) = match why {
         Refused::Host => (StatusCode::BAD_REQUEST, "send one Host header with a host and, if need be, a port"),
         Refused::Coding => (StatusCode::NOT_IMPLEMENTED, "the one transfer coding that is known here is chunked, once"),
         Refused::Method => (StatusCode::NOT_IMPLEMENTED, "this server opens no tunnels"),
     };
-    let mut response = problem(status, detail).map(|body| Sent { body: Told::Door(body), _under_way: under_way });
+    let mut response = problem(status, detail);
     if is_h1 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -132,15 +136,51 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>>
     response
 }
 
-/// A body whose end is the end of its request.
+/// A body whose end is the end of its request. Over HTTP/2 it says when its next piece waits for the caller; before that protocol, what
+/// is held up shows in the writing, however large a piece is.
 pub(super) struct Sent<B> {
     body: Told<B>,
-    _under_way: UnderWay,
+    /// Of a piece that is given bit by bit, what is left.
+    rest: Bytes,
+    is_h1: bool,
+    /// Whether it was given a piece and has not been asked for the next one.
+    is_held: bool,
+    under_way: UnderWay,
 }
 
 enum Told<B> {
     Handler(B),
     Door(Full<Bytes>),
+}
+
+impl<B> Sent<B> {
+    fn new(body: Told<B>, is_h1: bool, under_way: UnderWay) -> Self {
+        let mut sent = Self { body, rest: Bytes::new(), is_h1, is_held: false, under_way };
+        sent.hold(!is_h1);
+        sent
+    }
+
+    fn hold(&mut self, is_held: bool) {
+        if std::mem::replace(&mut self.is_held, is_held) != is_held {
+            match is_held {
+                true => self.under_way.life().holds(),
+                false => self.under_way.life().has_taken(),
+            }
+        }
+    }
+
+    /// Of a large piece the first bytes; the others are given when those are taken.
+    fn part(&mut self, mut piece: Bytes) -> Frame<Bytes> {
+        let part = piece.split_to(piece.len().min(MAX_PIECE_BYTES));
+        self.rest = piece;
+        Frame::data(part)
+    }
+}
+
+impl<B> Drop for Sent<B> {
+    fn drop(&mut self) {
+        self.hold(false);
+    }
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Body for Sent<B>
@@ -151,24 +191,46 @@ where
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match &mut self.body {
-            Told::Handler(body) => Pin::new(body).poll_frame(cx),
-            Told::Door(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-        }
+        // Asked for: whatever the caller was to take is taken, and the window is open for more.
+        self.hold(false);
+        let polled = match std::mem::take(&mut self.rest) {
+            rest if rest.is_empty() => match &mut self.body {
+                Told::Handler(body) => Pin::new(body).poll_frame(cx),
+                Told::Door(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            },
+            rest => Poll::Ready(Some(Ok(Frame::data(rest)))),
+        };
+        let polled = match polled {
+            Poll::Ready(Some(Ok(frame))) if !self.is_h1 => match frame.into_data() {
+                Ok(data) => Poll::Ready(Some(Ok(self.part(data)))),
+                Err(other) => Poll::Ready(Some(Ok(other))),
+            },
+            polled => polled,
+        };
+        let is_held = !self.is_h1 && matches!(polled, Poll::Ready(Some(Ok(_))));
+        self.hold(is_held);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.body {
-            Told::Handler(body) => body.is_end_stream(),
-            Told::Door(body) => body.is_end_stream(),
-        }
+        self.rest.is_empty()
+            && match &self.body {
+                Told::Handler(body) => body.is_end_stream(),
+                Told::Door(body) => body.is_end_stream(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.body {
+        let left = match &self.body {
             Told::Handler(body) => body.size_hint(),
             Told::Door(body) => body.size_hint(),
+        };
+        let (rest, mut hint) = (self.rest.len() as u64, SizeHint::new());
+        hint.set_lower(left.lower() + rest);
+        if let Some(upper) = left.upper() {
+            hint.set_upper(upper + rest);
         }
+        hint
     }
 }
 

@@ -23,8 +23,9 @@ const CROWDED_IDLE_LIMIT: Tick = 3 * TICKS_PER_SECOND;
 /// An idle connection gives its buffers back after so long. Making them again costs a microsecond.
 const PARK_AFTER: Tick = TICKS_PER_SECOND;
 
-/// A caller who takes nothing of an answer for so long is gone.
-const STALL_LIMIT: Tick = 60 * TICKS_PER_SECOND;
+/// Over HTTP/2, after the last answer was passed on: for the caller to take the rest of it, at most a piece and what waits to be sent,
+/// 80 KiB, over a slow connection of 8 KiB a second.
+const LEAVING_LIMIT: Tick = 10 * TICKS_PER_SECOND;
 
 /// Two round trips around the world take 0.8 s.
 const HANDSHAKE_LIMIT: Tick = 5 * TICKS_PER_SECOND;
@@ -48,6 +49,8 @@ pub(super) enum Phase {
     Busy,
     /// The last answer was written; the caller has yet to close.
     Farewell,
+    /// The same over HTTP/2, where a caller may have yet to take what was written.
+    Leaving,
 }
 
 /// What the connection is told to do.
@@ -69,8 +72,10 @@ pub(super) struct Seen {
     pub(super) phase: Phase,
     /// Since the phase began.
     pub(super) age: Tick,
-    /// Since the caller stopped taking bytes.
+    /// Since the caller stopped taking bytes, or pieces of any answer that is there for it.
     pub(super) stalled: Option<Tick>,
+    /// A caller who takes nothing of an answer for so long is gone.
+    pub(super) stall_limit: Tick,
     /// Whether buffers are held that can be given back.
     pub(super) can_park: bool,
     /// Since this process was told to stop.
@@ -79,7 +84,7 @@ pub(super) struct Seen {
 }
 
 pub(super) fn judge(seen: Seen) -> Option<Order> {
-    if seen.stalled.is_some_and(|stalled| stalled >= STALL_LIMIT) {
+    if seen.stalled.is_some_and(|stalled| stalled >= seen.stall_limit) {
         return Some(Order::Cut);
     }
     let idle_limit = match (seen.draining, seen.is_crowded) {
@@ -91,6 +96,7 @@ pub(super) fn judge(seen: Seen) -> Option<Order> {
         Phase::Handshake => (seen.age >= HANDSHAKE_LIMIT).then_some(Order::Cut),
         Phase::Head => (seen.age >= HEAD_LIMIT).then_some(Order::TooSlow),
         Phase::Farewell => (seen.age >= FAREWELL_LIMIT).then_some(Order::Cut),
+        Phase::Leaving => (seen.age >= LEAVING_LIMIT).then_some(Order::Cut),
         Phase::Busy => None,
         Phase::Idle if seen.age >= idle_limit => Some(Order::Close),
         Phase::Idle => (seen.can_park && seen.age >= PARK_AFTER).then_some(Order::Park),
@@ -103,6 +109,9 @@ pub(super) struct Life {
     phase: Cell<Phase>,
     since: Cell<Tick>,
     stalled: Cell<Option<Tick>>,
+    /// Answers of which the next piece is there and has not been asked for, and since when none of any answer was.
+    held: Cell<u32>,
+    held_since: Cell<Tick>,
     /// Requests being answered: more than one over HTTP/2.
     under_way: Cell<u32>,
     has_buffers: Cell<bool>,
@@ -118,6 +127,8 @@ impl Life {
             phase: Cell::new(phase),
             since,
             stalled: Cell::new(None),
+            held: Cell::new(0),
+            held_since: Cell::new(0),
             under_way: Cell::new(0),
             has_buffers: Cell::new(false),
             order: Cell::new(None),
@@ -142,7 +153,7 @@ impl Life {
                 true
             }
             Phase::Head => true,
-            Phase::Busy | Phase::Handshake | Phase::Farewell => false,
+            Phase::Busy | Phase::Handshake | Phase::Farewell | Phase::Leaving => false,
         }
     }
 
@@ -153,6 +164,21 @@ impl Life {
             (true, Some(_)) => self.stalled.set(None),
             _ => {}
         }
+    }
+
+    /// A piece of an answer is there for the caller, until [`Life::has_taken`]. Over HTTP/2 nothing is written to a caller who leaves no
+    /// window for it, so that it does not show in the writing.
+    pub(super) fn holds(&self) {
+        if self.held.get() == 0 {
+            self.held_since.set(self.now.get());
+        }
+        self.held.set(self.held.get() + 1);
+    }
+
+    /// The piece was taken, or nobody is to take it any more.
+    pub(super) fn has_taken(&self) {
+        self.held.set(self.held.get() - 1);
+        self.held_since.set(self.now.get());
     }
 
     /// A request begins. It ends when the guard is dropped: with the last byte of the answer's body, or when it is given up.
@@ -171,12 +197,15 @@ impl Life {
         self.phase.get() == Phase::Idle && !self.has_buffers.get()
     }
 
-    pub(super) fn seen(&self, draining: Option<Tick>, is_crowded: bool) -> Seen {
+    pub(super) fn seen(&self, stall_limit: Tick, draining: Option<Tick>, is_crowded: bool) -> Seen {
         let now = self.now.get();
+        let held = (self.held.get() > 0).then(|| self.held_since.get());
+        let stalled = self.stalled.get().into_iter().chain(held).min();
         Seen {
             phase: self.phase.get(),
             age: now - self.since.get(),
-            stalled: self.stalled.get().map(|since| now - since),
+            stalled: stalled.map(|since| now - since),
+            stall_limit,
             can_park: self.has_buffers.get() && self.stalled.get().is_none(),
             draining: draining.map(|since| now - since),
             is_crowded,
@@ -208,6 +237,12 @@ impl Life {
 /// A request being answered.
 pub(super) struct UnderWay(Rc<Life>);
 
+impl UnderWay {
+    pub(super) fn life(&self) -> &Life {
+        &self.0
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let left = self.0.under_way.get() - 1;
@@ -224,7 +259,17 @@ mod tests {
 
     use super::*;
 
-    const CALM: Seen = Seen { phase: Phase::Idle, age: 0, stalled: None, can_park: true, draining: None, is_crowded: false };
+    const STALL_LIMIT: Tick = 600;
+
+    const CALM: Seen = Seen {
+        phase: Phase::Idle,
+        age: 0,
+        stalled: None,
+        stall_limit: STALL_LIMIT,
+        can_park: true,
+        draining: None,
+        is_crowded: false,
+    };
 
     #[test]
     fn each_phase_ends_in_its_time() {
@@ -232,6 +277,7 @@ mod tests {
             (Phase::Handshake, HANDSHAKE_LIMIT, Order::Cut),
             (Phase::Head, HEAD_LIMIT, Order::TooSlow),
             (Phase::Farewell, FAREWELL_LIMIT, Order::Cut),
+            (Phase::Leaving, LEAVING_LIMIT, Order::Cut),
             (Phase::Idle, IDLE_LIMIT, Order::Close),
         ] {
             let early = judge(Seen { phase, age: limit - 1, can_park: false, ..CALM });
@@ -247,7 +293,7 @@ mod tests {
         #[test]
         fn a_request_is_cut_only_when_its_caller_takes_nothing(age: Tick, stalled: Option<Tick>, draining: Option<Tick>,
                                                                  is_crowded: bool) {
-            let order = judge(Seen { phase: Phase::Busy, age, stalled, can_park: true, draining, is_crowded });
+            let order = judge(Seen { phase: Phase::Busy, age, stalled, draining, is_crowded, ..CALM });
             prop_assert_eq!(order, stalled.filter(|stalled| *stalled >= STALL_LIMIT).map(|_| Order::Cut));
         }
     }
@@ -262,6 +308,25 @@ mod tests {
         drop(one);
         assert_eq!(life.phase(), Phase::Busy);
         drop(other);
-        assert!(life.phase() == Phase::Idle && life.seen(None, false).can_park && life.has_read());
+        assert!(life.phase() == Phase::Idle && life.seen(STALL_LIMIT, None, false).can_park && life.has_read());
+    }
+
+    #[test]
+    fn an_answer_is_held_up_from_the_last_piece_that_any_of_them_gave() {
+        let now = Rc::new(Cell::new(0));
+        let life = Life::new(now.clone(), Phase::Busy);
+        let stalled = || life.seen(STALL_LIMIT, None, false).stalled;
+        assert_eq!(stalled(), None);
+        life.holds();
+        now.set(10);
+        life.holds();
+        assert_eq!(stalled(), Some(10), "another answer is no progress");
+        life.has_taken();
+        now.set(15);
+        assert_eq!(stalled(), Some(5));
+        life.has_written(false);
+        now.set(20);
+        life.has_taken();
+        assert_eq!(stalled(), Some(5), "bytes that cannot be written count by themselves");
     }
 }

@@ -85,6 +85,10 @@ pub(super) async fn serve<H: Handler>(
             is_ending = true;
             connection.as_mut().graceful_shutdown();
         }
+        // A caller who leaves something of an answer untaken keeps the connection from its end.
+        if order == Some(Order::Close) && life.phase() == Phase::Idle {
+            life.enter(Phase::Leaving);
+        }
         connection.as_mut().poll(cx).map(|ended| {
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended early");

@@ -41,7 +41,7 @@ fn look<H: Handler>(worker: &Worker<H>, part: usize) -> usize {
     let mut parked = 0;
     for life in (first..end).filter_map(|at| lives.get(at)) {
         parked += usize::from(life.is_parked());
-        if let Some(order) = judge(life.seen(draining, is_crowded)) {
+        if let Some(order) = judge(life.seen(worker.stall_limit, draining, is_crowded)) {
             life.tell(order);
         }
     }

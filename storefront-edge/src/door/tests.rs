@@ -1,6 +1,6 @@
 //! 1xx answers over sockets, by a handler that gives them.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -10,7 +10,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use super::{Caller, Door, Handler, serve};
 
@@ -40,7 +43,9 @@ async fn start() -> (SocketAddr, DropGuard) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     // Opened for itself alone: the second thread shares its queue.
-    tokio::spawn(serve(Door { workers: 2, max_connections: 10, tls: None }, listener, || Hinting, stop.clone()));
+    let (stall_limit, work) = (Duration::from_secs(60), TaskTracker::new());
+    let door = Door { workers: 2, max_connections: 10, stall_limit, work, tls: None };
+    tokio::spawn(serve(door, listener, || Hinting, stop.clone()));
     (address, stop.drop_guard())
 }
 

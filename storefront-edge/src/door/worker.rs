@@ -18,12 +18,12 @@ use tokio::{
     sync::{Notify, mpsc},
 };
 use tokio_rustls::rustls::ServerConfig;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Handler, MAX_HEAD_BYTES, connection,
     crew::{Crew, Passed},
-    life::{Life, Phase, Tick},
+    life::{Life, Phase, TICKS_PER_SECOND, Tick},
     listen::take_no_more,
     short::READ_BYTES,
     streams::{self, OnThisThread},
@@ -33,6 +33,9 @@ use super::{
 
 /// Pause after a failed accept, as when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Failures when the last ones are taken: at 50 ms each a second, in which other connections end and free what those need.
+const MAX_FAILED_LAST: u32 = 20;
 
 /// For handshakes that had begun when the process was told to stop: one round trip.
 const LAST_CALL: Duration = Duration::from_millis(250);
@@ -45,6 +48,8 @@ pub(super) struct Thread {
     pub(super) passed: mpsc::Receiver<Passed>,
     /// Connections at once.
     pub(super) limit: usize,
+    pub(super) stall_limit: Duration,
+    pub(super) work: TaskTracker,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) shutdown: CancellationToken,
     /// End at once.
@@ -61,7 +66,9 @@ pub(super) struct Worker<H> {
     pub(super) lives: RefCell<Slab<Rc<Life>>>,
     /// Of the short way: bytes read, and the head of an answer.
     pub(super) scratch: RefCell<(Box<[u8]>, Vec<u8>)>,
+    pub(super) stall_limit: Tick,
     crew: Crew,
+    work: TaskTracker,
     limit: usize,
     label: String,
     draining: Cell<Option<Tick>>,
@@ -102,7 +109,9 @@ impl<H> Worker<H> {
             now: Rc::default(),
             lives: RefCell::default(),
             scratch: RefCell::new((vec![0; READ_BYTES].into(), Vec::new())),
+            stall_limit: ticks(thread.stall_limit),
             crew: thread.crew.clone(),
+            work: thread.work.clone(),
             limit: thread.limit,
             label: thread.number.to_string(),
             draining: Cell::new(None),
@@ -154,14 +163,17 @@ impl<H: Handler> Worker<H> {
             () = self.accept(&mut gate) => {}
             () = tokio::time::sleep(LAST_CALL) => {}
         }
-        while let Some(Ok((Came::Accepted(stream) | Came::Passed(stream), address))) = gate.next().now_or_never() {
-            self.begin(stream, address);
-        }
+        // What has come by now is here: no turn of the runtime is given up between two looks, as a budget would have it.
+        let next = async || tokio::task::coop::unconstrained(gate.next()).now_or_never();
+        take_rest(next, |(Came::Accepted(stream) | Came::Passed(stream), address)| self.begin(stream, address)).await;
         drop(gate);
         while !self.lives.borrow().is_empty() {
             self.ended.notified().await;
         }
         self.crew.wait_for_others().await;
+        // No connection is left that could begin more of it.
+        self.work.close();
+        self.work.wait().await;
     }
 
     /// Never returns.
@@ -200,6 +212,27 @@ impl<H: Handler> Worker<H> {
     }
 }
 
+/// Takes everything that is there. What cannot be taken is no reason to leave the others behind.
+async fn take_rest<T>(mut next: impl AsyncFnMut() -> Option<std::io::Result<T>>, mut begin: impl FnMut(T)) {
+    let mut failed = 0;
+    while failed < MAX_FAILED_LAST
+        && let Some(came) = next().await
+    {
+        match came {
+            Ok(came) => begin(came),
+            Err(error) => {
+                failed += 1;
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn ticks(of: Duration) -> Tick {
+    u32::try_from(of.as_millis() * u128::from(TICKS_PER_SECOND) / 1_000).unwrap_or(u32::MAX)
+}
+
 /// Where a thread's connections come from.
 struct Gate {
     listener: TcpListener,
@@ -232,5 +265,42 @@ impl<H> Drop for Place<H> {
         self.worker.lives.borrow_mut().remove(self.at);
         self.worker.tell_crew();
         self.worker.ended.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use storefront_service::shared_listener;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_cannot_be_taken_leaves_the_others_to_be_taken() {
+        let broken = || Some(Err(Error::from(ErrorKind::ConnectionAborted)));
+        let mut came = vec![Some(Ok(1)), broken(), Some(Ok(2)), broken(), broken(), Some(Ok(3)), None, Some(Ok(4))].into_iter();
+        let mut taken = Vec::new();
+        take_rest(async || came.next().flatten(), |nth| taken.push(nth)).await;
+        assert_eq!(taken, [1, 2, 3]);
+        // One that never gets better ends.
+        take_rest(async || broken(), |nth| taken.push(nth)).await;
+    }
+
+    #[tokio::test]
+    async fn a_last_look_takes_all_that_wait() {
+        const WAITING: usize = 300;
+        let listener = shared_listener(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_passing, passed) = mpsc::channel(1);
+        let mut gate = Gate { listener, passed };
+        let mut callers = Vec::new();
+        for _ in 0..WAITING {
+            callers.push(TcpStream::connect(address).await.unwrap());
+        }
+        gate.listener.accept().await.unwrap();
+        let mut taken = 1;
+        take_rest(async || tokio::task::coop::unconstrained(gate.next()).now_or_never(), |_| taken += 1).await;
+        assert_eq!(taken, WAITING);
     }
 }

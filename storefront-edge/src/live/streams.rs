@@ -15,12 +15,15 @@ use catalog_api::VariantStock;
 use futures_util::{Stream, stream};
 use serde::Serialize;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     time::{MissedTickBehavior, interval, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Live, Moment, Place};
+use super::{
+    Live, Moment, Place,
+    seats::{Refused, Seat, Seats, StreamLimits},
+};
 
 /// Between two looks at what changed: at most four events a second for a product.
 const LOOK: Duration = Duration::from_millis(250);
@@ -80,7 +83,7 @@ impl Topic {
 }
 
 pub(crate) struct Streams {
-    room: Arc<Semaphore>,
+    seats: Arc<Seats>,
     topics: Mutex<HashMap<String, Topic>>,
     stopping: CancellationToken,
 }
@@ -91,16 +94,12 @@ struct Reader {
     first: Option<Bytes>,
     until: tokio::time::Instant,
     stopping: CancellationToken,
-    _room: OwnedSemaphorePermit,
+    seat: Seat,
 }
 
-/// No more readers are taken now.
-#[derive(Debug)]
-pub(crate) struct Full;
-
 impl Streams {
-    pub(super) fn new(max: usize, stopping: CancellationToken) -> Self {
-        Self { room: Arc::new(Semaphore::new(max)), topics: Mutex::default(), stopping }
+    pub(super) fn new(limits: StreamLimits, stopping: CancellationToken) -> Self {
+        Self { seats: Seats::new(limits), topics: Mutex::default(), stopping }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Topic>> {
@@ -127,11 +126,12 @@ impl Live {
     /// The stock of a product's variants now, and then whenever it is another. `last` is the id of the last event that was heard.
     pub(crate) fn subscribe(
         &self,
+        client: u128,
         product: &str,
         variants: Vec<Variant>,
         last: Option<&str>,
-    ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + use<>, Full> {
-        let room = self.streams.room.clone().try_acquire_owned().map_err(|_| Full)?;
+    ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + Send + use<>, Refused> {
+        let seat = self.streams.seats.take(client, Instant::now())?;
         let (first, event) = {
             // Held from before the stock is read, so that no look tells a newer event in between, which this reader would take for seen.
             let mut topics = self.streams.lock();
@@ -151,8 +151,12 @@ impl Live {
         let first = if known { Bytes::from_static(b": nothing new\n\n") } else { first.text };
         metrics::gauge!("edge_stock_streams").increment(1.0);
         let until = tokio::time::Instant::now() + LIFE;
-        let reader = Reader { event, first: Some(first), until, stopping: self.streams.stopping.clone(), _room: room };
-        Ok(stream::unfold(reader, async |mut reader| reader.next().await.map(|text| (Ok(text), reader))))
+        let reader = Reader { event, first: Some(first), until, stopping: self.streams.stopping.clone(), seat };
+        Ok(stream::unfold(reader, async |mut reader| {
+            let text = if reader.seat.comes_back() { reader.next().await? } else { return None };
+            reader.seat.was_given(Instant::now());
+            Some((Ok(text), reader))
+        }))
     }
 
     /// Looks at what changed, for ever.
@@ -171,6 +175,7 @@ impl Live {
     }
 
     fn look(&self, turned: bool, now: Instant) {
+        self.streams.seats.clear(now);
         let seen = self.changed.now();
         self.streams.lock().retain(|_, topic| {
             if topic.event.receiver_count() == 0 {
@@ -223,7 +228,8 @@ mod tests {
     }
 
     fn live(max: usize) -> Arc<Live> {
-        let live = Live::new(max, CancellationToken::new());
+        let limits = StreamLimits { most: max, per_client: max, stall: Duration::from_secs(30) };
+        let live = Live::new(limits, CancellationToken::new());
         live.currency.told(OffsetDateTime::now_utc(), Instant::now());
         hear(&live, 1, 100);
         live
@@ -242,8 +248,8 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_takes_its_time_gets_the_newest_and_nothing_queues() {
         let live = live(2);
-        let mut slow = Box::pin(live.subscribe("p", lamp(), None).unwrap());
-        let mut quick = Box::pin(live.subscribe("p", lamp(), None).unwrap());
+        let mut slow = Box::pin(live.subscribe(1, "p", lamp(), None).unwrap());
+        let mut quick = Box::pin(live.subscribe(1, "p", lamp(), None).unwrap());
         assert!(ready(&mut slow).unwrap().contains("\"available\":100"));
         assert!(ready(&mut quick).unwrap().starts_with("retry: "));
         for version in 2..=60 {
@@ -263,10 +269,10 @@ mod tests {
     #[tokio::test]
     async fn room_is_bounded_and_given_back_and_nobodys_products_are_forgotten() {
         let live = live(1);
-        let first = live.subscribe("p", lamp(), None).unwrap();
-        assert!(live.subscribe("q", lamp(), None).is_err());
+        let first = live.subscribe(1, "p", lamp(), None).unwrap();
+        assert!(live.subscribe(1, "q", lamp(), None).is_err());
         drop(first);
-        let _second = live.subscribe("q", lamp(), None).unwrap();
+        let _second = live.subscribe(1, "q", lamp(), None).unwrap();
         live.look(false, Instant::now());
         assert_eq!(live.streams.lock().keys().collect::<Vec<_>>(), ["q"]);
     }
@@ -274,12 +280,12 @@ mod tests {
     #[tokio::test]
     async fn who_knows_the_newest_event_is_not_told_again() {
         let live = live(9);
-        let first = ready(&mut Box::pin(live.subscribe("p", lamp(), None).unwrap())).unwrap();
+        let first = ready(&mut Box::pin(live.subscribe(1, "p", lamp(), None).unwrap())).unwrap();
         let id = first.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
-        let mut again = Box::pin(live.subscribe("p", lamp(), Some(&id)).unwrap());
+        let mut again = Box::pin(live.subscribe(1, "p", lamp(), Some(&id)).unwrap());
         assert!(!ready(&mut again).unwrap().contains("event: stock"));
         hear(&live, 2, 99);
-        let late = ready(&mut Box::pin(live.subscribe("p", lamp(), Some(&id)).unwrap())).unwrap();
+        let late = ready(&mut Box::pin(live.subscribe(1, "p", lamp(), Some(&id)).unwrap())).unwrap();
         assert!(late.contains("\"available\":99,"));
         live.look(false, Instant::now());
         let told = ready(&mut again);
@@ -292,9 +298,21 @@ mod tests {
     #[tokio::test]
     async fn a_feed_that_is_lost_is_told() {
         let live = live(9);
-        let mut reader = Box::pin(live.subscribe("p", lamp(), None).unwrap());
+        let mut reader = Box::pin(live.subscribe(1, "p", lamp(), None).unwrap());
         assert!(ready(&mut reader).unwrap().contains("\"current\":true"));
+        assert_eq!(ready(&mut reader), None);
         live.look(true, Instant::now() + Duration::from_secs(60));
         assert!(ready(&mut reader).unwrap().contains("\"current\":false"));
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_loses_its_place_to_another() {
+        let live = live(1);
+        let mut stuck = Box::pin(live.subscribe(1, "p", lamp(), None).unwrap());
+        assert!(live.subscribe(2, "p", lamp(), None).is_err());
+        live.look(false, Instant::now() + Duration::from_secs(31));
+        let mut other = Box::pin(live.subscribe(2, "p", lamp(), None).unwrap());
+        assert!(ready(&mut other).is_some() && ready(&mut stuck).is_none());
+        assert!(stuck.next().now_or_never().is_some(), "its stream does not end");
     }
 }

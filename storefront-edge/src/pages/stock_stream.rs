@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
@@ -13,7 +14,8 @@ use storefront_service::{Context, ProblemResponse};
 use storefront_types::{Problem, ProblemType};
 
 use crate::{
-    live::{MAX_VARIANTS, ProductStock},
+    live::{MAX_VARIANTS, ProductStock, Refused},
+    protect::Client,
     serve::plain,
     storefront::Storefront,
 };
@@ -37,12 +39,14 @@ const ROOM_AFTER_S: HeaderValue = HeaderValue::from_static("10");
     responses(
         (status = 200, body = ProductStock, content_type = "text/event-stream"),
         (status = 404, description = "There is no such product"),
+        (status = 429, description = "As many pages of one client are open as this edge tells; `Retry-After` says when to ask again"),
         (status = 503, description = "As many pages are open as this edge tells; `Retry-After` says when to ask again"),
     )
 )]
 pub(crate) async fn stream(
     State(shop): State<Arc<Storefront>>,
     Context(context): Context,
+    Extension(client): Extension<Client>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
@@ -58,14 +62,20 @@ pub(crate) async fn stream(
     };
     let variants = product.variants.into_iter().take(MAX_VARIANTS).map(|variant| (variant.sku.to_string(), variant.stock));
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    match shop.live.subscribe(&product.id.to_string(), variants.collect(), last) {
+    match shop.live.subscribe(client.0, &product.id.to_string(), variants.collect(), last) {
         Ok(events) => {
             let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
             (headers, Body::from_stream(events)).into_response()
         }
-        Err(_full) => {
-            let detail = "as many pages are open as this edge tells of changes; the page itself is served as always";
-            let mut response = ProblemResponse(Problem::new(ProblemType::Unavailable).detail(detail)).into_response();
+        Err(refused) => {
+            let (kind, detail) = match refused {
+                Refused::Full => (ProblemType::Unavailable, "as many pages are open as this edge tells of changes"),
+                Refused::TooMany => {
+                    (ProblemType::TooManyRequests, "as many pages of your address are open as are told of changes")
+                }
+            };
+            let detail = format!("{detail}; close one, or come back later: the page itself is served as always");
+            let mut response = ProblemResponse(Problem::new(kind).detail(detail)).into_response();
             response.headers_mut().insert(header::RETRY_AFTER, ROOM_AFTER_S);
             response
         }

@@ -34,6 +34,10 @@ const LOOK: Duration = Duration::from_millis(5);
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+/// Whom a request is counted for, put beside it on its way in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client(pub(crate) u128);
+
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
     region: HeaderValue,
@@ -64,13 +68,13 @@ impl Gate {
         self.carried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn verdict(&self, request: &Request, class: Class) -> Verdict {
+    fn client(&self, request: &Request) -> Client {
         let peer = request.extensions().get::<Caller>().map(|caller| caller.address.ip());
         // Without a peer, which only a wrongly built server leaves out, all are one client.
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let forwarded = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
         let client = client::client(peer, forwarded.collect::<Vec<_>>().into_iter(), &self.proxies);
-        self.rates.take(Key { client: client::number(client), class }, self.began.elapsed())
+        Client(client::number(client))
     }
 
     fn too_often(&self, class: Class, retry_in: Duration) -> Response {
@@ -111,16 +115,18 @@ pub(crate) async fn guard(State(gate): State<Gate>, mut request: Request, next: 
     response
 }
 
-async fn admitted(gate: &Gate, class: Class, request: Request, next: Next) -> Response {
+async fn admitted(gate: &Gate, class: Class, mut request: Request, next: Next) -> Response {
     // Places first: the cheaper of the two questions, which under overload is the only one for most.
     let Some(_place) = gate.places.enter(class) else {
         metrics::counter!("edge_shed_total", "class" => class.name()).increment(1);
         let detail = "this edge has more to do than it carries; come back in a second";
         return ProblemResponse(Problem::new(ProblemType::Unavailable).detail(detail)).into_response();
     };
-    match gate.verdict(&request, class) {
+    let client = gate.client(&request);
+    match gate.rates.take(Key { client: client.0, class }, gate.began.elapsed()) {
         Verdict::Over { retry_in } => gate.too_often(class, retry_in),
         Verdict::Within { remaining } => {
+            request.extensions_mut().insert(client);
             let mut response = next.run(request).await;
             if class != Class::Browse && remaining < u32::MAX {
                 gate.tell_limit(&mut response, class, remaining, 1);

@@ -130,7 +130,8 @@ pub(crate) struct Edge {
     pub(crate) base: String,
     pub(crate) admin: String,
     pub(crate) http: reqwest::Client,
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
+    pub(crate) ended: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
 
 impl Drop for Edge {
@@ -163,8 +164,8 @@ impl Edge {
         let (listeners, stop) = (Listeners::loopback().await.unwrap(), CancellationToken::new());
         let base = format!("http://{}", listeners.http_addr().unwrap());
         let admin = format!("http://{}", listeners.admin_addr().unwrap());
-        tokio::spawn(run(config, listeners, stop.clone()));
-        let edge = Self { base, admin, http: reqwest::Client::new(), stop };
+        let ended = tokio::spawn(run(config, listeners, stop.clone()));
+        let edge = Self { base, admin, http: reqwest::Client::new(), stop, ended };
         let ready = format!("{}/readyz", edge.admin);
         eventually(async || edge.http.get(&ready).send().await.is_ok_and(|answer| answer.status() == 200)).await;
         edge

@@ -110,6 +110,25 @@ async fn more_pages_than_there_is_room_for_are_sent_away_until_one_closes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_client_does_not_take_everybodys_room() {
+    let proxied = ["--max-stock-streams", "4", "--max-stock-streams-per-client", "2", "--trusted-proxies", "127.0.0.1"];
+    let shop = Shop::start("eu=127.0.0.1:9", &proxied).await;
+    let open = async |client: &str| {
+        let request = shop.http.get(format!("{}/v1/products/lamp/stock", shop.base)).header("x-forwarded-for", client);
+        request.send().await.unwrap()
+    };
+    let held = [open("203.0.113.1").await, open("203.0.113.1").await];
+    assert!(held.iter().all(|answer| answer.status() == 200));
+    let refused = open("203.0.113.1").await;
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"10".parse().unwrap()));
+    let told: Value = refused.json().await.unwrap();
+    assert!(told["detail"].as_str().unwrap().contains("your address"), "{told}");
+    assert_eq!(open("203.0.113.2").await.status(), 200, "one client's pages were another's");
+    drop(held);
+    eventually("room", async || (open("203.0.113.1").await.status() == 200).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_end_when_the_edge_stops() {
     let inventory = Inventory::start().await;
     let shop = Shop::start(&format!("eu={}", inventory.address()), &[]).await;

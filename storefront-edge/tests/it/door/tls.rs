@@ -44,8 +44,13 @@ impl Files {
     }
 
     async fn edge(&self, origin: &Origin) -> Edge {
+        self.edge_with(origin, &[]).await
+    }
+
+    async fn edge_with(&self, origin: &Origin, more: &[&str]) -> Edge {
         let (cert, key) = (self.cert(), self.key());
-        Edge::start(origin, &["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()]).await
+        let tls = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+        Edge::start(origin, &[&tls[..], more].concat()).await
     }
 }
 
@@ -91,9 +96,15 @@ fn ask_at_once(edge: std::net::SocketAddr, wanted: &CertificateDer<'static>) -> 
 type Sender = http2::SendRequest<Empty<Bytes>>;
 
 async fn connect_h2(edge: &Edge, wanted: &CertificateDer<'static>) -> Sender {
+    connect_h2_with(edge, wanted, 64 * 1024).await
+}
+
+/// `window`: bytes of a body that the edge may send before more are asked for.
+async fn connect_h2_with(edge: &Edge, wanted: &CertificateDer<'static>, window: u32) -> Sender {
     let stream = connect(edge, wanted, b"h2").await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let (sender, connection) = builder.initial_stream_window_size(window).handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
 }
@@ -220,4 +231,28 @@ async fn streams_under_way_are_answered_when_the_edge_stops() {
     let body = held.await.unwrap().into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "held");
     (&mut edge.ended).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_opens_no_window_is_cut_off_and_one_who_waits_is_not() {
+    let origin = Origin::start().await;
+    let (files, certificate) = Files::new();
+    let edge = files.edge_with(&origin, &["--stall-limit-s", "1"]).await;
+    let mut patient = connect_h2(&edge, &certificate).await;
+    let held = patient.send_request(request("/v1/orders/held", &[]));
+    eventually(async || origin.waiting.load(std::sync::atomic::Ordering::SeqCst) == 1).await;
+    // One takes nothing of a body, the other a byte of a piece that HTTP/2 has whole by then.
+    let mut stuck = Vec::new();
+    for window in [0, 1] {
+        let mut sender = connect_h2_with(&edge, &certificate, window).await;
+        let answer = sender.send_request(request("/v1/products/a", &[])).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        stuck.push((sender, answer));
+    }
+    eventually(async || stuck[0].0.is_closed()).await;
+    edge.stop.cancel();
+    eventually(async || stuck[1].0.is_closed()).await;
+    origin.held.add_permits(1);
+    let body = held.await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "held", "a request that is being answered was cut off");
 }
