@@ -10,7 +10,7 @@ use crate::{
     plan::Place,
     seed, show,
     supervisor::{self, Supervisor},
-    topology::Spec,
+    topology::{Payments, Spec},
 };
 
 /// Run, break and test the whole storefront on this machine.
@@ -101,6 +101,9 @@ pub(crate) struct Up {
     /// Let the inventory speak plaintext; without it, mutual TLS with certificates made below the data directory
     #[arg(long)]
     plaintext: bool,
+    /// Who takes payments; without it, as the topology says
+    #[arg(long, value_enum)]
+    payments: Option<Payments>,
     /// Build for speed
     #[arg(long)]
     release: bool,
@@ -149,6 +152,9 @@ fn foreground(up: &Up, people: bool) -> anyhow::Result<u8> {
     let mut spec = Spec::read(up.topology.as_deref())?;
     if up.plaintext {
         spec = spec.in_plaintext();
+    }
+    if let Some(payments) = up.payments {
+        spec = spec.with_payments(payments);
     }
     let programs = build::services(up.release)?;
     let supervisor = Supervisor::start(place, &spec, programs)?;

@@ -8,7 +8,7 @@ use crate::{
     certificates::Certificates,
     plan::{Place, Ports},
     secrets::Secrets,
-    topology::Spec,
+    topology::{Payments, Spec},
 };
 
 /// Requests of one client of an edge, RATE:BURST: here all clients are 127.0.0.1, and may take all that the machine has.
@@ -53,6 +53,8 @@ struct Nodes<'a> {
     orders: Vec<(u16, u16)>,
     edges: Vec<(u16, u16)>,
     redis: Vec<(String, u16)>,
+    /// HTTP and admin port of the sandbox, where there is one.
+    payments: Option<(u16, u16)>,
 }
 
 fn at(port: u16) -> String {
@@ -85,12 +87,17 @@ pub(crate) fn plan(
     }
     let catalog = (ports.take("catalog")?, ports.take("catalog-admin")?);
     let postgres = ports.take("postgres")?;
+    let payments = match spec.payments {
+        Payments::None => None,
+        Payments::Sandbox => Some((ports.take("payment-sandbox")?, ports.take("payment-sandbox-admin")?)),
+    };
     ports.save()?;
-    let nodes = Nodes { spec, place, secrets, certificates, key, postgres, catalog, inventory, orders, edges, redis };
+    let nodes = Nodes { spec, place, secrets, certificates, key, postgres, catalog, inventory, orders, edges, redis, payments };
     let mut services = vec![nodes.catalog()?];
     for nth in 0..names.len() {
         services.extend([nodes.inventory(nth)?, nodes.orders(nth)?, nodes.edge(nth)?]);
     }
+    services.extend(nodes.payment_sandbox()?);
     Ok(Plan { services, postgres, redis: nodes.redis })
 }
 
@@ -186,7 +193,32 @@ impl Nodes<'_> {
         service.arguments.extend(texts(["--redis-url", &redis, "--internal-key-file", &self.key.to_string_lossy()]));
         service.environment.push(("DATABASE_URL", self.database_url("orders", &self.secrets.orders)));
         service.arguments.extend(self.certificates.client(&service.name)?);
+        if let Some((sandbox, _)) = self.payments {
+            let secret = self.webhook_secret()?;
+            service.arguments.extend(texts(["--payments", "sandbox", "--payment-url", &format!("http://{}", at(sandbox))]));
+            service.arguments.extend(texts(["--payment-webhook-secret-file", &secret]));
+        }
         Ok(service)
+    }
+
+    fn webhook_secret(&self) -> anyhow::Result<String> {
+        Ok(Secrets::webhook_secret(&self.place.data_of(""))?.to_string_lossy().into_owned())
+    }
+
+    /// One provider for all regions, as a shop has one. It tells every region's `orders` what happened; one of them takes it.
+    fn payment_sandbox(&self) -> anyhow::Result<Option<Service>> {
+        let Some(ports) = self.payments else { return Ok(None) };
+        let name = "payment-sandbox".to_owned();
+        let data = self.place.data_of(&name);
+        std::fs::create_dir_all(&data)?;
+        let mut service = self.service(name, ProcessKind::Payments, self.region(0), "orders", ports);
+        let file = data.join("payments.jsonl");
+        let webhooks: Vec<String> =
+            self.orders.iter().map(|(http, _)| format!("http://{}/v1/payments/webhooks", at(*http))).collect();
+        service.arguments = texts(["payment-sandbox", "--listen", &service.http, "--admin", &service.admin]);
+        service.arguments.extend(texts(["--file", &file.to_string_lossy(), "--webhook", &webhooks.join(",")]));
+        service.arguments.extend(texts(["--webhook-secret-file", &self.webhook_secret()?]));
+        Ok(Some(Service { data_dir: Some(data), ..service }))
     }
 
     fn edge(&self, nth: usize) -> anyhow::Result<Service> {

@@ -22,4 +22,4 @@ pub use control::Control;
 pub use plan::Place;
 pub use seed::seed;
 pub use supervisor::Supervisor;
-pub use topology::{Spec, SpecError};
+pub use topology::{Payments, Spec, SpecError};

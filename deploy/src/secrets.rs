@@ -36,7 +36,16 @@ impl Secrets {
 
     /// The file with the key that signs checkout tickets.
     pub(crate) fn ticket_key(data: &Path) -> anyhow::Result<PathBuf> {
-        let file = data.join("ticket.key");
+        Self::key_file(data, "ticket.key")
+    }
+
+    /// The file with the secret that the sandbox signs webhooks with.
+    pub(crate) fn webhook_secret(data: &Path) -> anyhow::Result<PathBuf> {
+        Self::key_file(data, "webhook.key")
+    }
+
+    fn key_file(data: &Path, name: &str) -> anyhow::Result<PathBuf> {
+        let file = data.join(name);
         if !file.exists() {
             write_private(&file, fresh()?.as_bytes())?;
         }

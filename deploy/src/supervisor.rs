@@ -173,7 +173,7 @@ impl Supervisor {
         let waves: [&[ProcessKind]; 4] = [
             &[ProcessKind::Edge],
             &[ProcessKind::Orders, ProcessKind::Catalog],
-            &[ProcessKind::Inventory],
+            &[ProcessKind::Inventory, ProcessKind::Payments],
             &[ProcessKind::Postgres, ProcessKind::Redis],
         ];
         for wave in waves {

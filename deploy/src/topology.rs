@@ -12,6 +12,9 @@ const ONE_REGION: &str = include_str!("../topologies/one-region.toml");
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     pub(crate) inventory: Inventory,
+    /// Who takes payments.
+    #[serde(default)]
+    pub(crate) payments: Payments,
     #[serde(rename = "region")]
     pub(crate) regions: Vec<RegionSpec>,
 }
@@ -24,6 +27,16 @@ pub(crate) struct Inventory {
     pub(crate) plaintext: bool,
     pub(crate) heartbeat_ms: u64,
     pub(crate) election_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Payments {
+    /// Orders are complete without payment
+    #[default]
+    None,
+    /// A provider of our own, with cards that decline, time out, answer late or are lost
+    Sandbox,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -48,6 +61,12 @@ impl Spec {
     pub fn in_plaintext(mut self) -> Self {
         self.inventory.plaintext = true;
         self
+    }
+
+    /// The same with another provider of payments.
+    #[must_use]
+    pub fn with_payments(self, payments: Payments) -> Self {
+        Self { payments, ..self }
     }
 
     /// The least of a storefront.

@@ -3,6 +3,8 @@
 mod acknowledger;
 mod address;
 mod memo;
+mod outcomes;
+mod paying;
 mod quote;
 mod runner;
 mod saga;
@@ -10,8 +12,9 @@ mod ticket;
 
 pub(crate) use acknowledger::Acknowledger;
 pub(crate) use address::check as check_address;
-pub(crate) use memo::{Memo, order_id};
+pub(crate) use memo::{Memo, attempt_id, order_id};
+pub(crate) use paying::Till;
 pub(crate) use quote::Repriced;
 pub(crate) use runner::{Checkout, Runner, memo_of};
-pub(crate) use saga::{Answer, Away};
+pub(crate) use saga::{Answer, Away, MAX_ATTEMPTS};
 pub(crate) use ticket::{Ticket, TicketKey};

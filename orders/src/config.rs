@@ -6,6 +6,8 @@ use storefront_service::ListenArgs;
 use storefront_tls::InventoryTlsArgs;
 use storefront_types::Region;
 
+use crate::payment::{PaymentArgs, sandbox::SandboxArgs};
+
 /// Accounts, carts, checkouts and order history.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "orders", version)]
@@ -17,7 +19,9 @@ pub struct Config {
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Command {
     /// Serve one region
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
+    /// Run the sandbox payment provider
+    PaymentSandbox(SandboxArgs),
     /// Record, once, every accepted order that PostgreSQL does not have
     Reconcile(ReconcileArgs),
 }
@@ -52,6 +56,8 @@ pub struct ServeArgs {
     /// How long an accepted order may wait for its record before the reconciler looks after it, in milliseconds
     #[arg(long, env = "RECONCILE_AFTER_MS", default_value_t = 3000)]
     pub reconcile_after_ms: u64,
+    #[command(flatten)]
+    pub payment: PaymentArgs,
 }
 
 #[derive(Clone, Debug, clap::Args)]

@@ -4,6 +4,7 @@ mod account_routes;
 mod cart_routes;
 mod checkout_routes;
 mod order_routes;
+mod payment_routes;
 mod session;
 
 use axum::{
@@ -22,6 +23,7 @@ use crate::{
     account::Accounts,
     cart::Carts,
     checkout::{Runner, TicketKey},
+    payment::{Rest, Webhooks},
 };
 
 #[derive(Clone)]
@@ -30,6 +32,8 @@ pub(crate) struct Shop {
     pub(crate) carts: Carts,
     pub(crate) runner: Runner,
     pub(crate) key: TicketKey,
+    pub(crate) rest: Rest,
+    pub(crate) webhooks: Webhooks,
 }
 
 pub(crate) fn router(shop: Shop) -> Router {
@@ -43,6 +47,7 @@ pub(crate) fn router(shop: Shop) -> Router {
         .route(paths::CHECKOUT_STATE, get(order_routes::checkout_state))
         .route(paths::ORDERS, get(order_routes::history))
         .route(paths::ORDER, get(order_routes::one))
+        .route(paths::PAYMENT_WEBHOOKS, post(payment_routes::webhook))
         .route(paths::TICKET, post(checkout_routes::ticket))
         .route(paths::SETTLE_CART, post(checkout_routes::settle))
         .route("/openapi.json", get(|| async { Json(openapi()) }))
@@ -79,6 +84,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             order_routes::checkout_state,
             order_routes::history,
             order_routes::one,
+            payment_routes::webhook,
         ),
         components(schemas(Problem))
     )]

@@ -1,7 +1,7 @@
 //! `orders`: serve, or reconcile once.
 
 use clap::Parser;
-use orders::{Command, Config, run_once, serve};
+use orders::{Command, Config, run_once, serve, serve_sandbox};
 use storefront_service::{init_logging, shutdown_on_signal};
 
 #[tokio::main]
@@ -10,7 +10,12 @@ async fn main() -> anyhow::Result<()> {
         Command::Serve(args) => {
             init_logging("orders", args.region.as_str(), args.region.as_str());
             let listeners = args.listen.bind().await?;
-            serve(args, listeners, shutdown_on_signal()).await
+            serve(*args, listeners, shutdown_on_signal()).await
+        }
+        Command::PaymentSandbox(args) => {
+            init_logging("payment-sandbox", "sandbox", "sandbox");
+            let listeners = args.listen.bind().await?;
+            serve_sandbox(args, listeners, shutdown_on_signal()).await
         }
         Command::Reconcile(args) => run_once(args).await,
     }

@@ -5,14 +5,9 @@ use std::time::Duration;
 use inventory_api::{InventoryClient, MAX_BATCH_COMMANDS, Reservation};
 use serde::Serialize;
 use storefront_service::background_context;
-use storefront_types::{OrderId, ReservationId};
+use storefront_types::ReservationId;
 
-use crate::{
-    checkout::{memo_of, order_id},
-    config::ReconcileArgs,
-    database,
-    order::OrderStore,
-};
+use crate::{checkout::memo_of, config::ReconcileArgs, database, order::OrderStore, payment::PaymentStore};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,10 +23,10 @@ pub(crate) struct Pass {
     foreign: u64,
 }
 
-pub(crate) async fn run(store: OrderStore, inventory: InventoryClient, older_than_ms: u64) {
+pub(crate) async fn run(store: OrderStore, payments: PaymentStore, inventory: InventoryClient, older_than_ms: u64) {
     loop {
         tokio::time::sleep(EVERY).await;
-        match pass(&store, &inventory, older_than_ms).await {
+        match pass(&store, &payments, &inventory, older_than_ms).await {
             Ok(done) if done.recorded > 0 => tracing::info!(recorded = done.recorded, "reconciled"),
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "the reconciler tries again"),
@@ -39,14 +34,19 @@ pub(crate) async fn run(store: OrderStore, inventory: InventoryClient, older_tha
     }
 }
 
-async fn pass(store: &OrderStore, inventory: &InventoryClient, older_than_ms: u64) -> anyhow::Result<Pass> {
+async fn pass(
+    store: &OrderStore,
+    payments: &PaymentStore,
+    inventory: &InventoryClient,
+    older_than_ms: u64,
+) -> anyhow::Result<Pass> {
     let context = background_context();
     let (mut done, mut cursor) = (Pass::default(), None);
     loop {
         let page = inventory.unacknowledged(&context, older_than_ms, PAGE, cursor.as_deref()).await?;
         let mut recorded: Vec<ReservationId> = Vec::new();
         for reservation in &page.items {
-            match record(store, reservation).await? {
+            match record(store, payments, reservation).await? {
                 true => recorded.push(reservation.id),
                 false => done.foreign += 1,
             }
@@ -65,13 +65,19 @@ async fn pass(store: &OrderStore, inventory: &InventoryClient, older_than_ms: u6
 }
 
 /// `false`: the memo is no order's, or PostgreSQL will never take it. One such reservation must not keep the others waiting.
-async fn record(store: &OrderStore, reservation: &Reservation) -> anyhow::Result<bool> {
-    let id = OrderId::from(reservation.id);
-    let Some(memo) = memo_of(reservation).filter(|memo| order_id(memo.shopper, &memo.key) == id) else {
-        tracing::debug!(%id, "a confirmed reservation has no order's memo");
+async fn record(store: &OrderStore, payments: &PaymentStore, reservation: &Reservation) -> anyhow::Result<bool> {
+    let Some((memo, id)) = memo_of(reservation).and_then(|memo| memo.order_of(reservation.id).map(|id| (memo, id))) else {
+        tracing::debug!(id = %reservation.id, "a confirmed reservation has no order's memo");
         return Ok(false);
     };
-    match store.record(id, &memo).await {
+    let recorded = async {
+        store.record(id, &memo).await?;
+        match (&memo.payment, memo.total()) {
+            (Some(paying), Some(total)) => payments.record(id, &paying.provider, None, total).await,
+            _ => Ok(()),
+        }
+    };
+    match recorded.await {
         Ok(()) => Ok(true),
         Err(error) if error.is_away() => Err(error.into()),
         Err(error) => {
@@ -87,7 +93,7 @@ pub async fn run_once(args: ReconcileArgs) -> anyhow::Result<()> {
     let inventory = InventoryClient::new(args.inventory).with_tls(args.inventory_tls.open()?.as_ref());
     let sql = database::pool(&args.database_url)?;
     database::migrate(&args.database_url).await?;
-    let done = pass(&OrderStore::new(sql), &inventory, 0).await?;
+    let done = pass(&OrderStore::new(sql.clone()), &PaymentStore::new(sql), &inventory, 0).await?;
     println!("{}", serde_json::to_string(&done)?);
     Ok(())
 }

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     account::Accounts,
     cart::{Carts, Sweep},
-    checkout::{Acknowledger, Runner, TicketKey},
+    checkout::{Acknowledger, Runner, TicketKey, Till},
     config::ServeArgs,
     database,
     http::{self, Shop},
     order::OrderStore,
+    payment::{self, Holds, PaymentStore, Rest},
     reconcile,
 };
 
@@ -37,21 +38,38 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
     let inventory = InventoryClient::new(args.inventory.clone()).with_tls(args.inventory_tls.clone().open()?.as_ref());
     let store = OrderStore::new(sql.clone());
     let carts = Carts::new(sql.clone(), redis.clone());
-    let accounts = Accounts::new(sql.clone(), redis, args.region.clone());
+    let accounts = Accounts::new(sql.clone(), redis.clone(), args.region.clone());
+    let payments = PaymentStore::new(sql.clone());
+    let till = Till {
+        payments: args.payment.open()?,
+        store: payments.clone(),
+        holds: Holds { store: payments.clone(), redis },
+        hold: args.payment.hold(),
+    };
     let runner = Runner {
         store: store.clone(),
         inventory: inventory.clone(),
         catalog: CatalogClient::new(&args.catalog),
         acknowledger: Acknowledger::start(inventory.clone()),
         max_price_age: args.max_price_age(),
+        till,
     };
-    let shop = Shop { accounts: accounts.clone(), carts: carts.clone(), runner, key: TicketKey::read(&args.internal_key_file)? };
+    let rest = Rest { runner: runner.clone(), older_than: args.payment.reconcile_after() };
+    let shop = Shop {
+        accounts: accounts.clone(),
+        carts: carts.clone(),
+        runner,
+        key: TicketKey::read(&args.internal_key_file)?,
+        rest: rest.clone(),
+        webhooks: args.payment.webhooks()?,
+    };
     let readiness = Readiness::new(&["database"]);
     let background = [
         tokio::spawn(migrate(args.database_url.clone(), sql.clone(), readiness.clone())),
-        tokio::spawn(reconcile::run(store, inventory, args.reconcile_after_ms)),
+        tokio::spawn(reconcile::run(store, payments, inventory, args.reconcile_after_ms)),
         tokio::spawn(write_behind(accounts, carts)),
         tokio::spawn(sweep(sql)),
+        tokio::spawn(payment::run(rest)),
     ];
     let app = with_request_context(http::router(shop));
     let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;

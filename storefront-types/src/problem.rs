@@ -41,6 +41,8 @@ problem_types! {
     EmptyCart = "empty-cart", 400, "The cart is empty";
     Unauthenticated = "unauthenticated", 401, "A session is required";
     InvalidTicket = "invalid-ticket", 401, "The internal checkout ticket is not valid";
+    /// Final for this key; nothing is held or taken.
+    PaymentDeclined = "payment-declined", 402, "The payment was declined";
     Forbidden = "forbidden", 403, "Not allowed";
     /// Also for what belongs to somebody else: its existence is not revealed.
     NotFound = "not-found", 404, "There is no such thing";
@@ -52,6 +54,8 @@ problem_types! {
     PriceChanged = "price-changed", 409, "A price has changed";
     MixedCurrencies = "mixed-currencies", 409, "The cart has more than one currency";
     StaleCount = "stale-count", 409, "The stock has changed since it was counted";
+    /// Final for this key; nothing is held or taken.
+    CheckoutGivenUp = "checkout-given-up", 409, "The checkout ended without an order";
     ReservationConflict = "reservation-conflict", 409, "The reservation is in another state";
     /// Also for an id that was used before, and for a removal that would leave no quorum.
     MembershipConflict = "not-executed/membership-conflict", 409, "The membership cannot be changed so";

@@ -36,6 +36,8 @@ pub enum ProcessKind {
     Edge,
     Catalog,
     Orders,
+    /// The sandbox payment provider.
+    Payments,
     Postgres,
     Redis,
 }

@@ -26,7 +26,7 @@ pub struct Address {
 #[serde(deny_unknown_fields)]
 pub struct CheckoutRequest {
     pub delivery_address: Address,
-    /// `none`, the only one so far, or left out.
+    /// The payment provider's id of a card or the like, e.g. `pm_card_visa`; `none` or left out in a shop without payments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<String>,
 }
@@ -64,11 +64,11 @@ pub struct Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckoutState {
-    /// Stock is held, the order is not yet accepted.
+    /// Stock is held while the payment is under way; the order is not yet accepted.
     Pending,
     Accepted,
     Placed,
-    /// Refused or given up; nothing is held.
+    /// Refused, declined or given up; nothing is held.
     Rejected,
 }
 

@@ -25,6 +25,8 @@ pub mod paths {
     pub const CHECKOUT_STATE: &str = "/v1/orders/checkout/{idempotency_key}";
     pub const ORDERS: &str = "/v1/orders";
     pub const ORDER: &str = "/v1/orders/{id}";
+    /// `POST`, signed, from the payment provider; not routed by edges.
+    pub const PAYMENT_WEBHOOKS: &str = "/v1/payments/webhooks";
     /// `POST`, with the shopper's session, at the home region: checks the session, answers [`crate::TicketResponse`].
     pub const TICKET: &str = "/internal/v1/checkout-tickets";
     /// `POST` [`crate::SettleCartRequest`] at the home region, after acceptance: empties the cart if it still has that version.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use inventory_api::{InventoryClient, MAX_BATCH_COMMANDS};
 use storefront_service::background_context;
-use storefront_types::{OrderId, ReservationId};
+use storefront_types::ReservationId;
 use tokio::sync::mpsc;
 
 /// Collected for so long, so that many orders become one command.
@@ -15,7 +15,7 @@ const QUEUE: usize = 10_000;
 
 #[derive(Clone)]
 pub(crate) struct Acknowledger {
-    queue: mpsc::Sender<OrderId>,
+    queue: mpsc::Sender<ReservationId>,
 }
 
 impl Acknowledger {
@@ -26,14 +26,14 @@ impl Acknowledger {
     }
 
     /// Never waits.
-    pub(crate) fn recorded(&self, order: OrderId) {
-        if self.queue.try_send(order).is_err() {
+    pub(crate) fn recorded(&self, reservation: ReservationId) {
+        if self.queue.try_send(reservation).is_err() {
             metrics::counter!("orders_acknowledgements_dropped_total").increment(1);
         }
     }
 }
 
-async fn run(inventory: InventoryClient, mut orders: mpsc::Receiver<OrderId>) {
+async fn run(inventory: InventoryClient, mut orders: mpsc::Receiver<ReservationId>) {
     let mut batch = Vec::new();
     while orders.recv_many(&mut batch, 1).await > 0 {
         tokio::time::sleep(COLLECT).await;
@@ -41,7 +41,7 @@ async fn run(inventory: InventoryClient, mut orders: mpsc::Receiver<OrderId>) {
             let Ok(order) = orders.try_recv() else { break };
             batch.push(order);
         }
-        let ids: Vec<ReservationId> = batch.drain(..).map(ReservationId::from).collect();
+        let ids = std::mem::take(&mut batch);
         if let Err(error) = inventory.acknowledge(&background_context(), ids).await {
             tracing::info!(%error, "orders were not acknowledged; the reconciler will");
         }

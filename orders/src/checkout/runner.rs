@@ -4,20 +4,23 @@ use std::time::Duration;
 
 use catalog_api::CatalogClient;
 use inventory_api::{
-    ClientError, InventoryClient, LineRequest, MAX_MEMO_BYTES, OutcomeCode, OutcomeLine, PurchaseRequest, Reservation,
-    ReservationState,
+    ClientError, InventoryClient, MAX_MEMO_BYTES, OutcomeCode, OutcomeLine, PurchaseRequest, Reservation, ReservationState,
 };
 use orders_api::{CheckoutRequest, Order, OrderStatus};
-use storefront_types::{CallContext, IdempotencyKey, OrderId, Quantity, ReservationId};
+use storefront_types::{CallContext, IdempotencyKey, OrderId, ReservationId};
 use time::OffsetDateTime;
 
 use super::{
-    Acknowledger, Memo, Ticket, memo,
+    Acknowledger, Memo, Ticket, Till, attempt_id,
+    memo::{self, Paying},
+    outcomes::{of_hold, of_purchase},
+    paying::line,
     quote::{self, Repriced, Unsold},
-    saga::{self, Answer, Effect, Event},
+    saga::{self, Answer, Effect, Event, Plan},
 };
 use crate::{
     cart::StoredLine,
+    fault,
     order::{OrderStore, Recorded},
 };
 
@@ -28,6 +31,7 @@ pub(crate) struct Runner {
     pub(crate) catalog: CatalogClient,
     pub(crate) acknowledger: Acknowledger,
     pub(crate) max_price_age: Duration,
+    pub(crate) till: Till,
 }
 
 /// One checkout under way, with what its steps found.
@@ -45,6 +49,14 @@ pub(crate) struct Checkout {
     pub(crate) refusal: Option<OutcomeCode>,
     /// Lines that cost otherwise than was shown.
     pub(crate) repriced: Vec<Repriced>,
+    /// The order's confirmed reservation.
+    reservation: ReservationId,
+    /// When the hold began.
+    pub(super) held_since: Option<OffsetDateTime>,
+    /// The provider's reference of the payment.
+    pub(super) reference: Option<String>,
+    /// Why the provider refused.
+    pub(crate) declined: Option<String>,
 }
 
 impl Checkout {
@@ -61,7 +73,23 @@ impl Checkout {
             refused: Vec::new(),
             refusal: None,
             repriced: Vec::new(),
+            reservation: id.into(),
+            held_since: None,
+            reference: None,
+            declined: None,
         }
+    }
+
+    /// The checkout that a hold was made for, without whoever asked for it.
+    pub(crate) fn of_hold(id: OrderId, memo: Memo, context: CallContext) -> Self {
+        let ticket = Ticket { shopper: memo.shopper, cart_version: 0, home: None, lines: Vec::new(), expires_at_s: 0 };
+        let payment_method = memo.payment.as_ref().map(|paying| paying.method.clone());
+        let request = CheckoutRequest { delivery_address: memo.address.clone(), payment_method };
+        Self { memo: Some(memo.clone()), ..Self::new(memo.key, ticket, request, context) }.with_id(id)
+    }
+
+    fn with_id(self, id: OrderId) -> Self {
+        Self { id, reservation: id.into(), ..self }
     }
 
     /// The order, as far as it is known.
@@ -77,27 +105,62 @@ impl Checkout {
         bought.sort_unstable();
         fingerprint == memo::fingerprint(&self.request) && (asked.is_empty() || asked == bought)
     }
+
+    fn is_for(&self, memo: &Memo) -> bool {
+        let lines: Vec<_> = memo.lines.iter().map(|(sku, quantity, _)| (sku.clone(), *quantity)).collect();
+        self.same(&memo.fingerprint, &lines)
+    }
 }
 
 impl Runner {
     /// The same for a caller that waits so long: the inventory is asked for no longer than leaves time to say what came of it.
     pub(crate) fn within(self, left: Duration) -> Self {
         let call = (left * 9 / 10).min(inventory_api::DEFAULT_DEADLINE);
-        Self { inventory: self.inventory.with_deadline(call), ..self }
+        let till = Till { payments: self.till.payments.clone().within(left), ..self.till };
+        Self { inventory: self.inventory.with_deadline(call), till, ..self }
     }
 
     /// Runs a checkout to its end. May be run twice, anywhere, at once: the order id is one.
     pub(crate) async fn run(&self, checkout: &mut Checkout) -> Answer {
-        let (mut state, mut effect) = saga::begin(checkout.ticket.lines.is_empty());
+        let plan = Plan { empty: checkout.ticket.lines.is_empty(), pays: self.till.payments.are_taken() };
+        self.drive(saga::begin(plan), checkout).await
+    }
+
+    /// Goes on with a checkout whose hold stands and whose instance is gone, if it was paid for.
+    pub(crate) async fn recover(&self, checkout: &mut Checkout, attempt: u8) -> Answer {
+        self.drive(saga::recover(attempt), checkout).await
+    }
+
+    async fn drive(&self, first: (saga::State, Effect), checkout: &mut Checkout) -> Answer {
+        let (mut state, mut effect) = first;
         loop {
             let event = match effect {
                 Effect::Answer(answer) => return answer,
                 Effect::LookUpOrder => self.look_up_order(checkout).await,
-                Effect::LookUpReservation => self.look_up_reservation(checkout).await,
+                Effect::LookUpReservation { attempt } => self.look_up_reservation(checkout, attempt).await,
+                Effect::LookUpPayment => self.look_up_payment(checkout).await,
                 Effect::Price => self.price(checkout).await,
                 Effect::Purchase => self.purchase(checkout).await,
+                Effect::Replace => self.replace(checkout).await,
+                Effect::Reserve { attempt } => self.reserve(checkout, attempt).await,
+                Effect::Authorise => self.authorise(checkout).await,
+                Effect::Extend { attempt } => self.extend(checkout, attempt).await,
+                Effect::Confirm { attempt } => {
+                    checkout.reservation = attempt_id(checkout.id, attempt);
+                    self.confirm(checkout, attempt).await
+                }
                 Effect::Record => self.record(checkout).await,
+                Effect::Capture => self.capture(checkout).await,
+                Effect::Acknowledge => {
+                    if checkout.memo.is_some() {
+                        self.acknowledger.recorded(checkout.reservation);
+                    }
+                    Event::Acknowledged
+                }
+                Effect::Release { attempt } => self.release(checkout, attempt).await,
+                Effect::Void => self.void(checkout).await,
             };
+            fault::after(effect.name());
             tracing::debug!(order = %checkout.id, ?state, ?event, "checkout");
             (state, effect) = saga::next(state, event);
         }
@@ -119,12 +182,12 @@ impl Runner {
         }
     }
 
-    async fn look_up_reservation(&self, checkout: &mut Checkout) -> Event {
-        match self.inventory.reservation(&checkout.context, checkout.id.into()).await {
+    async fn look_up_reservation(&self, checkout: &mut Checkout, attempt: u8) -> Event {
+        checkout.reservation = attempt_id(checkout.id, attempt);
+        match self.inventory.reservation(&checkout.context, checkout.reservation).await {
             Ok(Some(found)) if found.state == ReservationState::Confirmed => match memo_of(&found) {
                 Some(memo) => {
-                    let lines: Vec<_> = memo.lines.iter().map(|(sku, quantity, _)| (sku.clone(), *quantity)).collect();
-                    let same = checkout.same(&memo.fingerprint, &lines);
+                    let same = checkout.is_for(&memo);
                     checkout.memo = Some(memo);
                     Event::ReservationFound { same }
                 }
@@ -138,7 +201,14 @@ impl Runner {
                 }
                 _ => Event::ReservationRecorded,
             },
-            Ok(_) => Event::ReservationNotFound,
+            Ok(found) => {
+                let memo = found.as_ref().and_then(memo_of);
+                let same = memo.as_ref().map(|memo| checkout.is_for(memo));
+                checkout.held_since = found.as_ref().and_then(|found| Some(found.changes.first()?.at));
+                // An ended hold has no memo: what was priced for this run stays.
+                checkout.memo = memo.or(checkout.memo.take());
+                of_hold(found.map(|found| found.state), same)
+            }
             Err(ClientError::NotExecuted { .. } | ClientError::Untrusted { .. }) => Event::InventoryAway,
             Err(_) => Event::InventoryUnknown,
         }
@@ -179,6 +249,8 @@ impl Runner {
             lines: quoted.lines,
             placed_at_ms: i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
             cart: checkout.ticket.home.clone().map(|home| (home, checkout.ticket.cart_version)),
+            payment: self.paying(&checkout.request),
+            attempt: 0,
         };
         if serde_json::to_string(&memo).map_or(usize::MAX, |text| text.len()) > MAX_MEMO_BYTES {
             return Event::TooLarge;
@@ -187,27 +259,26 @@ impl Runner {
         Event::Priced
     }
 
+    fn paying(&self, request: &CheckoutRequest) -> Option<Paying> {
+        let method = request.payment_method.clone().filter(|_| self.till.payments.are_taken())?;
+        Some(Paying { provider: self.till.payments.name().to_owned(), method })
+    }
+
     async fn purchase(&self, checkout: &mut Checkout) -> Event {
         let Some(memo) = &checkout.memo else { return Event::InventoryUnknown };
-        let line = |(sku, quantity, _): &(storefront_types::Sku, u32, i64)| {
-            let quantity = Quantity::new(*quantity).ok()?;
-            Some(LineRequest { sku: sku.clone(), quantity, locations: Vec::new(), may_split: true })
-        };
         let request = PurchaseRequest {
             id: ReservationId::from(checkout.id),
             lines: memo.lines.iter().filter_map(line).collect(),
             memo: serde_json::to_string(memo).ok(),
         };
         match self.inventory.purchase(&checkout.context, &request).await {
-            Ok(outcome) => match outcome.outcome {
-                OutcomeCode::Ok if outcome.replayed => Event::PurchasedBefore,
-                OutcomeCode::Ok => Event::Purchased,
-                OutcomeCode::ConflictingDuplicate => Event::DecidedOtherwise,
-                refusal => {
-                    (checkout.refused, checkout.refusal) = (outcome.lines, Some(refusal));
-                    Event::PurchaseRefused
+            Ok(outcome) => {
+                let event = of_purchase(outcome.outcome, outcome.replayed);
+                if event == Event::PurchaseRefused {
+                    (checkout.refused, checkout.refusal) = (outcome.lines, Some(outcome.outcome));
                 }
-            },
+                event
+            }
             Err(ClientError::NotExecuted { .. } | ClientError::Untrusted { .. }) => Event::InventoryAway,
             Err(error) => {
                 tracing::warn!(%error, order = %checkout.id, "the purchase has no known outcome");
@@ -219,11 +290,16 @@ impl Runner {
     async fn record(&self, checkout: &mut Checkout) -> Event {
         // Found in PostgreSQL on the way: nothing is left to record.
         let Some(memo) = &checkout.memo else { return Event::Recorded };
-        match self.store.record(checkout.id, memo).await {
-            Ok(()) => {
-                self.acknowledger.recorded(checkout.id);
-                Event::Recorded
+        let recorded = async {
+            self.store.record(checkout.id, memo).await?;
+            fault::after("insert");
+            if let (Some(paying), Some(total)) = (&memo.payment, memo.total()) {
+                self.till.store.record(checkout.id, &paying.provider, checkout.reference.as_deref(), total).await?;
             }
+            Ok::<_, crate::database::DatabaseError>(())
+        };
+        match recorded.await {
+            Ok(()) => Event::Recorded,
             Err(error) => {
                 tracing::warn!(%error, order = %checkout.id, "accepted, and not yet recorded");
                 Event::RecordingFailed

@@ -1,32 +1,93 @@
 //! The steps of a checkout as a function: `next(state, event) -> (state, effect)`. Pure: no clock, no I/O.
 //!
+//! Without payment:
 //! ```text
 //! LookUpOrder ─found──────────────────────────────► Answer(Known)
 //!      │ not found / PostgreSQL away
 //!      ├─ cart empty ─► LookUpReservation ─confirmed─► Record ─► Answer
 //!      ▼                        ▲      └─not found─► Answer(the refusal)
 //!    Price ─not to be sold so───┘
-//!      └─► Purchase ─ok──────────────► Record ─ok───► Answer(Placed)
+//!      └─► Purchase ─ok──────────────► Record ─ok───► Acknowledge ─► Answer(Placed)
 //!                │                           └─away──► Answer(Accepted)
 //!                ├─ decided before ─► LookUpReservation
 //!                └─ refused ─► Answer(Refused)
 //! ```
-//! The Raft commit inside `Purchase` is the acceptance: after it, every road leads to an accepted order. A refusal before it leaves no
-//! trace, so the same key may be used again; but the key may have bought before, at the price of then, so that is looked up first.
+//! With payment, `Purchase` is taken apart:
+//! ```text
+//! Price ─► Replace ─► Reserve ─► Authorise ─► Confirm ─► Record ─► Capture ─► Acknowledge ─► Answer(Placed)
+//!                        │           ├─ pending ─► Extend ─► Authorise       (a hold that ended meanwhile is
+//!                        │           ├─ no answer ─► Authorise                reserved again as the next attempt:
+//!                        │           └─ declined ─► Release ─► Answer         Confirm ─ended─► Reserve)
+//!                        └─ decided before ─► LookUpReservation ─► where it stands
+//! ```
+//! The Raft commit inside `Purchase` or `Confirm` is the acceptance: after it, every road leads to an accepted order. A refusal while
+//! pricing leaves no trace, so the same key may be used again; but the key may have bought before, at the price of then, so that is
+//! looked up first.
+//!
+//! A payment is voided only when no attempt at its order can be confirmed any more: an attempt was released or refused, which
+//! ends the row of attempts, or the last one ended. An ended attempt alone is no reason, for another instance may have begun
+//! the next one.
+
+/// Holds that one order may have, one after the other: the first, and two more when a payment outlasts them.
+pub(crate) const MAX_ATTEMPTS: u8 = 3;
+
+/// How often one run asks for the payment: once, and twice more while it is pending or the answer is lost.
+pub(crate) const MAX_ASKS: u8 = 3;
+
+/// What is known before the first step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// The ticket's cart has no lines.
+    pub(crate) empty: bool,
+    /// The shop takes payments.
+    pub(crate) pays: bool,
+}
 
 /// What is being waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    LookingUpOrder {
-        empty: bool,
-    },
-    /// `otherwise`: the answer when the key has bought nothing.
+    LookingUpOrder(Plan),
+    /// `unless`: the answer when the key has bought nothing, where there is nothing to go on with. `decided`: the inventory has decided
+    /// about this attempt before.
     LookingUpReservation {
-        otherwise: Answer,
+        unless: Option<Answer>,
+        attempt: u8,
+        decided: bool,
     },
-    Pricing,
+    LookingUpPayment,
+    Recovering {
+        attempt: u8,
+    },
+    Pricing {
+        pays: bool,
+    },
     Purchasing,
+    Replacing,
+    Reserving {
+        attempt: u8,
+    },
+    Authorising {
+        attempt: u8,
+        asks: u8,
+    },
+    Extending {
+        attempt: u8,
+        asks: u8,
+    },
+    Confirming {
+        attempt: u8,
+    },
     Recording,
+    Capturing,
+    Acknowledging,
+    Releasing {
+        attempt: u8,
+        void: bool,
+        then: Answer,
+    },
+    Voiding {
+        then: Answer,
+    },
     Done,
 }
 
@@ -44,9 +105,17 @@ pub(crate) enum Event {
     ReservationFound {
         same: bool,
     },
+    /// The inventory holds stock for it, not yet confirmed, with its memo; `same` as above.
+    HoldFound {
+        same: bool,
+    },
     /// Confirmed and recorded, so PostgreSQL has it, but cannot be asked now.
     ReservationRecorded,
     ReservationNotFound,
+    /// The hold ended by itself: the order may have another.
+    HoldExpired,
+    /// The hold was given up: its order ends with it.
+    HoldReleased,
     InventoryAway,
     /// A call may have been executed: the same key must be used again.
     InventoryUnknown,
@@ -65,23 +134,83 @@ pub(crate) enum Event {
     /// The id was decided before with other lines.
     DecidedOtherwise,
     PurchaseRefused,
+    /// The shopper's earlier hold is given up, as far as it is known.
+    Replaced,
+    Held,
+    HeldBefore,
+    Extended,
+    /// The hold has lasted as long as it may.
+    ExtensionCapped,
+    Authorised,
+    PaymentDeclined,
+    /// The provider has not decided yet.
+    PaymentPending,
+    /// The provider has no payment for the order.
+    PaymentNone,
+    /// The payment was voided or refunded, or belongs to another amount or method: it cannot pay for this.
+    PaymentUnusable,
+    /// Certainly not asked for.
+    PaymentAway,
+    /// Perhaps authorised: asking again finds it.
+    PaymentUnknown,
+    Confirmed,
     Recorded,
     RecordingFailed,
+    /// Whether or not it was captured: the reconciler captures what is recorded.
+    CaptureTried,
+    Acknowledged,
+    Released,
+    /// Whether or not it was voided: the reconciler voids what has no order.
+    VoidTried,
 }
 
 /// What to do next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Effect {
     LookUpOrder,
-    LookUpReservation,
+    LookUpReservation { attempt: u8 },
+    LookUpPayment,
     Price,
     Purchase,
+    Replace,
+    Reserve { attempt: u8 },
+    Authorise,
+    Extend { attempt: u8 },
+    Confirm { attempt: u8 },
     Record,
+    Capture,
+    Acknowledge,
+    Release { attempt: u8 },
+    Void,
     Answer(Answer),
 }
 
+impl Effect {
+    /// As fault points name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::LookUpOrder => "look-up-order",
+            Self::LookUpReservation { .. } => "look-up-reservation",
+            Self::LookUpPayment => "look-up-payment",
+            Self::Price => "price",
+            Self::Purchase => "purchase",
+            Self::Replace => "replace",
+            Self::Reserve { .. } => "reserve",
+            Self::Authorise => "authorise",
+            Self::Extend { .. } => "extend",
+            Self::Confirm { .. } => "confirm",
+            Self::Record => "record",
+            Self::Capture => "capture",
+            Self::Acknowledge => "acknowledge",
+            Self::Release { .. } => "release",
+            Self::Void => "void",
+            Self::Answer(_) => "answer",
+        }
+    }
+}
+
 /// How a checkout ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
     /// The order that this key already made.
     Known,
@@ -91,6 +220,10 @@ pub(crate) enum Answer {
     Accepted,
     /// The inventory said no; the first refusal, also on a retry.
     Refused,
+    /// The provider said no; final as well.
+    Declined,
+    /// Ended without an order: replaced by a newer checkout, or not paid for in time.
+    GivenUp,
     /// A SKU has no price any more.
     Unpriced,
     /// At another price than was shown; nothing is sold at it before the shopper has seen it.
@@ -101,128 +234,184 @@ pub(crate) enum Answer {
     KeyReused,
     EmptyCart,
     Unavailable(Away),
+    /// The payment is under way.
+    PaymentPending,
     /// Perhaps accepted.
     Unknown,
 }
 
 /// Who is away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Away {
     Catalog,
     Inventory,
     Database,
+    Payments,
 }
 
-/// The first state and effect. `empty`: the ticket's cart has no lines.
-pub(crate) fn begin(empty: bool) -> (State, Effect) {
-    (State::LookingUpOrder { empty }, Effect::LookUpOrder)
+type Step = (State, Effect);
+
+/// The first state and effect.
+pub(crate) fn begin(plan: Plan) -> Step {
+    (State::LookingUpOrder(plan), Effect::LookUpOrder)
+}
+
+/// Of a hold that nobody works on any more: an authorised payment leads to the order, nothing else is begun.
+pub(crate) fn recover(attempt: u8) -> Step {
+    (State::Recovering { attempt }, Effect::LookUpPayment)
+}
+
+fn answer(answer: Answer) -> Step {
+    (State::Done, Effect::Answer(answer))
+}
+
+fn look_up(unless: Option<Answer>, attempt: u8, decided: bool) -> Step {
+    (State::LookingUpReservation { unless, attempt, decided }, Effect::LookUpReservation { attempt })
+}
+
+fn authorise(attempt: u8, asks: u8) -> Step {
+    (State::Authorising { attempt, asks }, Effect::Authorise)
+}
+
+fn reserve(attempt: u8) -> Step {
+    (State::Reserving { attempt }, Effect::Reserve { attempt })
+}
+
+fn confirm(attempt: u8) -> Step {
+    (State::Confirming { attempt }, Effect::Confirm { attempt })
+}
+
+fn record() -> Step {
+    (State::Recording, Effect::Record)
+}
+
+fn release(attempt: u8, void: bool, then: Answer) -> Step {
+    (State::Releasing { attempt, void, then }, Effect::Release { attempt })
+}
+
+/// Only where no attempt can be confirmed any more.
+fn void(then: Answer) -> Step {
+    (State::Voiding { then }, Effect::Void)
 }
 
 /// An event that does not belong to the state ends the checkout as unknown: the same key leads to the truth.
-pub(crate) fn next(state: State, event: Event) -> (State, Effect) {
+pub(crate) fn next(state: State, event: Event) -> Step {
     use Event as E;
-    let answer = |answer| (State::Done, Effect::Answer(answer));
-    let unless_bought = |otherwise| (State::LookingUpReservation { otherwise }, Effect::LookUpReservation);
     match (state, event) {
-        (State::LookingUpOrder { .. }, E::OrderFound { same: true }) => answer(Answer::Known),
-        (_, E::OrderFound { same: false } | E::ReservationFound { same: false } | E::DecidedOtherwise) => {
+        (State::LookingUpOrder(_), E::OrderFound { same: true }) => answer(Answer::Known),
+        (_, E::OrderFound { same: false } | E::ReservationFound { same: false } | E::HoldFound { same: false }) => {
             answer(Answer::KeyReused)
         }
-        (State::LookingUpOrder { empty: true }, E::OrderNotFound | E::OrderUnknown) => unless_bought(Answer::EmptyCart),
-        (State::LookingUpOrder { empty: false }, E::OrderNotFound | E::OrderUnknown) => (State::Pricing, Effect::Price),
-        (State::LookingUpReservation { .. }, E::ReservationFound { same: true }) => (State::Recording, Effect::Record),
-        (State::LookingUpReservation { otherwise }, E::ReservationNotFound) => answer(otherwise),
-        (State::LookingUpReservation { .. }, E::ReservationRecorded) => answer(Answer::Unavailable(Away::Database)),
-        (State::LookingUpReservation { .. }, E::InventoryAway) => answer(Answer::Unavailable(Away::Inventory)),
-        (State::Pricing, E::Priced) => (State::Purchasing, Effect::Purchase),
-        (State::Pricing, E::Unpriced) => unless_bought(Answer::Unpriced),
-        (State::Pricing, E::PriceChanged) => unless_bought(Answer::PriceChanged),
-        (State::Pricing, E::MixedCurrencies) => unless_bought(Answer::MixedCurrencies),
-        (State::Pricing, E::TooLarge) => answer(Answer::TooLarge),
-        (State::Pricing, E::CatalogAway) => answer(Answer::Unavailable(Away::Catalog)),
-        (State::Purchasing, E::Purchased) => (State::Recording, Effect::Record),
+        (State::LookingUpOrder(plan), E::OrderNotFound | E::OrderUnknown) => match plan.empty {
+            true => look_up(Some(Answer::EmptyCart), 0, false),
+            false => (State::Pricing { pays: plan.pays }, Effect::Price),
+        },
+        (State::LookingUpReservation { unless, attempt, decided }, event) => looked_up(unless, attempt, decided, event),
+        (State::Pricing { pays: false }, E::Priced) => (State::Purchasing, Effect::Purchase),
+        (State::Pricing { pays: true }, E::Priced) => (State::Replacing, Effect::Replace),
+        (State::Pricing { .. }, E::Unpriced) => look_up(Some(Answer::Unpriced), 0, false),
+        (State::Pricing { .. }, E::PriceChanged) => look_up(Some(Answer::PriceChanged), 0, false),
+        (State::Pricing { .. }, E::MixedCurrencies) => look_up(Some(Answer::MixedCurrencies), 0, false),
+        (State::Pricing { .. }, E::TooLarge) => answer(Answer::TooLarge),
+        (State::Pricing { .. }, E::CatalogAway) => answer(Answer::Unavailable(Away::Catalog)),
+        (State::Purchasing, E::Purchased) => record(),
         // Its memo is the order, not this request's: another price or address may stand in it.
-        (State::Purchasing, E::PurchasedBefore) => unless_bought(Answer::Unknown),
+        (State::Purchasing, E::PurchasedBefore) => look_up(None, 0, true),
+        (State::Purchasing, E::DecidedOtherwise) => answer(Answer::KeyReused),
         (State::Purchasing, E::PurchaseRefused) => answer(Answer::Refused),
         (State::Purchasing, E::InventoryAway) => answer(Answer::Unavailable(Away::Inventory)),
-        (State::Recording, E::Recorded) => answer(Answer::Placed),
+        (State::Replacing, E::Replaced) => reserve(0),
+        (State::Reserving { attempt }, event) => reserved(attempt, event),
+        (State::Authorising { attempt, asks }, event) => authorised(attempt, asks, event),
+        (State::Extending { .. }, E::ExtensionCapped) => answer(Answer::PaymentPending),
+        // An ended hold is Confirm's to find out, once there is a payment.
+        (State::Extending { attempt, asks }, _) => authorise(attempt, asks),
+        (State::Confirming { attempt }, event) => confirmed(attempt, event),
+        (State::Recovering { attempt }, E::Authorised) => confirm(attempt),
+        (State::Recovering { attempt }, E::PaymentDeclined) => release(attempt, false, Answer::Declined),
+        (State::Recovering { .. }, _) => answer(Answer::PaymentPending),
+        (State::LookingUpPayment, E::PaymentDeclined) => answer(Answer::Declined),
+        (State::LookingUpPayment, E::Authorised | E::PaymentPending) => void(Answer::GivenUp),
+        (State::LookingUpPayment, E::PaymentNone | E::PaymentUnusable) => answer(Answer::GivenUp),
+        (State::LookingUpPayment, _) => answer(Answer::Unavailable(Away::Payments)),
+        (State::Recording, E::Recorded) => (State::Capturing, Effect::Capture),
         (State::Recording, E::RecordingFailed) => answer(Answer::Accepted),
+        (State::Capturing, _) => (State::Acknowledging, Effect::Acknowledge),
+        (State::Acknowledging, _) => answer(Answer::Placed),
+        (State::Releasing { void: true, then, .. }, E::Released) => void(then),
+        // Another instance was faster, and right: there is an order.
+        (State::Releasing { attempt, .. }, E::Confirmed) => look_up(None, attempt, true),
+        // Not the end of the row: another instance may have begun the next attempt.
+        (State::Releasing { void: true, .. }, _) => answer(Answer::PaymentPending),
+        (State::Releasing { then, .. } | State::Voiding { then }, _) => answer(then),
+        _ => answer(Answer::Unknown),
+    }
+}
+
+fn looked_up(unless: Option<Answer>, attempt: u8, decided: bool, event: Event) -> Step {
+    use Event as E;
+    match event {
+        E::ReservationFound { same: true } => record(),
+        E::HoldFound { same: true } => authorise(attempt, 1),
+        E::HoldExpired if attempt + 1 < MAX_ATTEMPTS => look_up(unless, attempt + 1, false),
+        E::HoldExpired => void(Answer::GivenUp),
+        E::HoldReleased => (State::LookingUpPayment, Effect::LookUpPayment),
+        // Decided, and no reservation: refused, or closed by the reconciler.
+        E::ReservationNotFound if attempt > 0 && decided => void(Answer::GivenUp),
+        E::ReservationNotFound => match unless {
+            Some(refusal) => answer(refusal),
+            None if attempt > 0 => reserve(attempt),
+            None => answer(Answer::Unknown),
+        },
+        E::ReservationRecorded => answer(Answer::Unavailable(Away::Database)),
+        E::InventoryAway => answer(Answer::Unavailable(Away::Inventory)),
+        _ => answer(Answer::Unknown),
+    }
+}
+
+fn reserved(attempt: u8, event: Event) -> Step {
+    use Event as E;
+    match event {
+        E::Held => authorise(attempt, 0),
+        E::HeldBefore => look_up(None, attempt, true),
+        E::DecidedOtherwise if attempt > 0 => look_up(None, attempt, true),
+        E::DecidedOtherwise => answer(Answer::KeyReused),
+        E::PurchaseRefused if attempt > 0 => void(Answer::Refused),
+        E::PurchaseRefused => answer(Answer::Refused),
+        E::InventoryAway if attempt == 0 => answer(Answer::Unavailable(Away::Inventory)),
+        _ => answer(Answer::Unknown),
+    }
+}
+
+/// `asks`: how often the payment was asked for before this time, as far as is known.
+fn authorised(attempt: u8, asks: u8, event: Event) -> Step {
+    use Event as E;
+    let last = asks + 1 >= MAX_ASKS;
+    match event {
+        E::Authorised => confirm(attempt),
+        E::PaymentDeclined => release(attempt, false, Answer::Declined),
+        E::PaymentUnusable => release(attempt, true, Answer::GivenUp),
+        E::PaymentPending if !last => (State::Extending { attempt, asks: asks + 1 }, Effect::Extend { attempt }),
+        E::PaymentUnknown if !last => authorise(attempt, asks + 1),
+        E::PaymentAway if asks == 0 => answer(Answer::Unavailable(Away::Payments)),
+        E::PaymentAway | E::PaymentPending | E::PaymentUnknown => answer(Answer::PaymentPending),
+        _ => answer(Answer::Unknown),
+    }
+}
+
+fn confirmed(attempt: u8, event: Event) -> Step {
+    use Event as E;
+    match event {
+        E::Confirmed => record(),
+        E::HoldExpired if attempt + 1 < MAX_ATTEMPTS => reserve(attempt + 1),
+        E::HoldExpired | E::HoldReleased => void(Answer::GivenUp),
         _ => answer(Answer::Unknown),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(empty: bool, events: &[Event]) -> (Vec<Effect>, Answer) {
-        let (mut state, mut effect) = begin(empty);
-        let mut effects = vec![effect];
-        for event in events {
-            (state, effect) = next(state, *event);
-            effects.push(effect);
-        }
-        let Some(Effect::Answer(answer)) = effects.pop() else { panic!("no answer after {events:?}") };
-        (effects, answer)
-    }
-
-    #[test]
-    fn the_straight_way_records_after_the_purchase() {
-        let (effects, answer) = run(false, &[Event::OrderNotFound, Event::Priced, Event::Purchased, Event::Recorded]);
-        assert_eq!(effects, [Effect::LookUpOrder, Effect::Price, Effect::Purchase, Effect::Record]);
-        assert_eq!(answer, Answer::Placed);
-    }
-
-    #[test]
-    fn a_purchase_is_never_refused_afterwards() {
-        for event in [Event::Recorded, Event::RecordingFailed] {
-            let (_, answer) = run(false, &[Event::OrderUnknown, Event::Priced, Event::Purchased, event]);
-            assert!(matches!(answer, Answer::Placed | Answer::Accepted));
-        }
-    }
-
-    #[test]
-    fn retries_find_the_first_answer() {
-        assert_eq!(run(true, &[Event::OrderFound { same: true }]).1, Answer::Known);
-        let before = [
-            Event::OrderUnknown,
-            Event::Priced,
-            Event::PurchasedBefore,
-            Event::ReservationFound { same: true },
-            Event::RecordingFailed,
-        ];
-        assert_eq!(run(false, &before).1, Answer::Accepted);
-        assert_eq!(run(true, &[Event::OrderUnknown, Event::ReservationFound { same: true }, Event::Recorded]).1, Answer::Placed);
-        assert_eq!(run(false, &[Event::OrderNotFound, Event::Priced, Event::PurchaseRefused]).1, Answer::Refused);
-    }
-
-    #[test]
-    fn a_changed_price_is_refused_only_when_the_key_bought_nothing_at_the_old_one() {
-        for (event, refusal) in [
-            (Event::PriceChanged, Answer::PriceChanged),
-            (Event::Unpriced, Answer::Unpriced),
-            (Event::MixedCurrencies, Answer::MixedCurrencies),
-        ] {
-            let (effects, answer) = run(false, &[Event::OrderUnknown, event, Event::ReservationNotFound]);
-            assert_eq!(effects, [Effect::LookUpOrder, Effect::Price, Effect::LookUpReservation]);
-            assert_eq!(answer, refusal);
-            let bought = [Event::OrderUnknown, event, Event::ReservationFound { same: true }, Event::Recorded];
-            assert_eq!(run(false, &bought).1, Answer::Placed);
-            let away = run(false, &[Event::OrderUnknown, event, Event::InventoryAway]).1;
-            assert_eq!(away, Answer::Unavailable(Away::Inventory));
-        }
-    }
-
-    #[test]
-    fn other_content_under_the_same_key_is_its_own_answer() {
-        assert_eq!(run(false, &[Event::OrderFound { same: false }]).1, Answer::KeyReused);
-        assert_eq!(run(false, &[Event::OrderNotFound, Event::Priced, Event::DecidedOtherwise]).1, Answer::KeyReused);
-    }
-
-    #[test]
-    fn an_empty_cart_is_refused_only_when_nothing_was_bought_under_the_key() {
-        assert_eq!(run(true, &[Event::OrderNotFound, Event::ReservationNotFound]).1, Answer::EmptyCart);
-        assert_eq!(run(true, &[Event::OrderUnknown, Event::InventoryAway]).1, Answer::Unavailable(Away::Inventory));
-        assert_eq!(run(false, &[Event::OrderNotFound, Event::Priced, Event::InventoryUnknown]).1, Answer::Unknown);
-    }
-}
+mod recovery;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;

@@ -56,7 +56,7 @@ pub(super) async fn settle(
 /// Buys the cart. 201: recorded; 202: accepted and not yet recorded. The same key gives the first answer.
 #[utoipa::path(post, path = orders_api::paths::CHECKOUT, request_body = CheckoutRequest,
     params(("Idempotency-Key" = String, Header)),
-    responses((status = 201, body = Order), (status = 202, body = Order), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = Order), (status = 202, body = Order), (status = 402, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn checkout(
     State(shop): State<Shop>,
     Context(context): Context,
@@ -67,8 +67,8 @@ pub(super) async fn checkout(
     let ticket = headers.get(TICKET_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let ticket = shop.verify(ticket)?;
     let mut problem = check_address(&body.delivery_address, Problem::new(ProblemType::InvalidRequest));
-    if body.payment_method.as_deref().is_some_and(|method| method != "none") {
-        problem = problem.invalid_param("payment_method", "this shop takes none; leave it out");
+    if let Err(reason) = check_method(shop.runner.till.payments.are_taken(), body.payment_method.as_deref()) {
+        problem = problem.invalid_param("payment_method", reason);
     }
     if !problem.invalid_params.is_empty() {
         return Err(problem.into());
@@ -79,6 +79,19 @@ pub(super) async fn checkout(
     let running = tokio::spawn(in_current_context(run(runner, checkout)));
     let (answered, checkout) = running.await.map_err(|_| ProblemResponse::from(ProblemType::Internal))?;
     Ok(hinted(&shop, answer(answered, &checkout).into_response()))
+}
+
+/// Longest id of a payment method; Stripe's have under 40 bytes.
+const MAX_METHOD_BYTES: usize = 64;
+
+fn check_method(taken: bool, method: Option<&str>) -> Result<(), &'static str> {
+    let plain = |method: &str| method.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    match method {
+        None | Some("none") if !taken => Ok(()),
+        Some(_) if !taken => Err("this shop takes none; leave it out"),
+        Some(method) if (1..=MAX_METHOD_BYTES).contains(&method.len()) && plain(method) && method != "none" => Ok(()),
+        _ => Err("give the payment provider's id of the shopper's payment method"),
+    }
 }
 
 /// The answer with who leads the inventory, as far as this instance has heard: edges route by it.
@@ -99,6 +112,9 @@ async fn run(runner: Runner, mut checkout: Checkout) -> (Answer, Checkout) {
         Answer::Accepted => "accepted",
         Answer::Refused | Answer::Unpriced => "refused",
         Answer::PriceChanged => "price_changed",
+        Answer::Declined => "declined",
+        Answer::GivenUp => "given_up",
+        Answer::PaymentPending => "payment_pending",
         Answer::KeyReused | Answer::EmptyCart | Answer::TooLarge | Answer::MixedCurrencies => "invalid",
         Answer::Unavailable(_) => "unavailable",
         Answer::Unknown => "unknown",
@@ -143,6 +159,20 @@ fn answer(answer: Answer, checkout: &Checkout) -> Result<Response, ProblemRespon
             let detail = "this Idempotency-Key belongs to a checkout of other content; use a new one";
             Problem::new(ProblemType::IdempotencyKeyReused).detail(detail).into()
         }
+        Answer::Declined => {
+            let reason = checkout.declined.as_deref().unwrap_or("declined");
+            let detail = format!("{reason}; nothing was bought, check out with another payment method and a new key");
+            Problem::new(ProblemType::PaymentDeclined).detail(detail).into()
+        }
+        Answer::GivenUp => {
+            let detail = "replaced by a newer checkout, or not paid for in time; nothing was bought, check out with a new key";
+            Problem::new(ProblemType::CheckoutGivenUp).detail(detail).into()
+        }
+        Answer::PaymentPending => {
+            let detail = "the payment is under way; ask again with the same Idempotency-Key, or for the state of the checkout";
+            Problem::new(ProblemType::UnknownOutcome).detail(detail).into()
+        }
+        Answer::Unavailable(Away::Payments) => unavailable("the payment provider is away; ask again with the same key"),
         Answer::TooLarge => invalid("cart", "its lines do not fit one order; check out in two"),
         Answer::EmptyCart => Problem::new(ProblemType::EmptyCart).detail("put something into the cart first").into(),
         Answer::Unavailable(Away::Catalog) => unavailable("prices are not known now; nothing was bought"),

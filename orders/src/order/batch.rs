@@ -97,7 +97,10 @@ pub(super) mod tests {
         let id = crate::checkout::order_id(shopper, &key);
         let lines = vec![line("a"), line("b")];
         let (currency, fingerprint) = ("EUR".parse().unwrap(), "00ff".to_owned());
-        Placed { id, memo: Memo { shopper, key, fingerprint, currency, address, lines, placed_at_ms: 1_000 } }
+        Placed {
+            id,
+            memo: Memo { shopper, key, fingerprint, currency, address, lines, placed_at_ms: 1_000, payment: None, attempt: 0 },
+        }
     }
 
     #[test]

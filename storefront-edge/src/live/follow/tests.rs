@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::live::StreamLimits;
 
 /// A node that is well, or answers everything with `503`.
 #[derive(Default)]
@@ -69,7 +70,8 @@ async fn eventually(mut is_so: impl FnMut() -> bool) {
 async fn the_far_node_is_left_only_for_a_near_one_that_is_well() {
     let ((near, near_at), (far, far_at)) = (start(true).await, start(false).await);
     let inventory = [format!("us={far_at}"), format!("eu={near_at}")].map(|at| at.parse::<RegionAddress>().unwrap());
-    let live = Live::new(1, CancellationToken::new());
+    let limits = StreamLimits { most: 1, per_client: 1, stall: Duration::from_secs(30) };
+    let live = Live::new(limits, CancellationToken::new());
     let nodes = nodes(&"eu".parse().unwrap(), &inventory, None);
     let following = tokio::spawn(follow_looking(live.clone(), nodes, Duration::from_millis(20)));
     eventually(|| far.followed.load(Ordering::SeqCst) == 1).await;

@@ -1,0 +1,16 @@
+//! Points where a test ends the process as a crash would. Only in builds with debug assertions, and only where the environment
+//! names the point; a release build has none of it.
+
+use std::sync::LazyLock;
+
+/// `ORDERS_FAULT=after-confirm` aborts the process when a checkout has done that and nothing more.
+static ARMED: LazyLock<Option<String>> =
+    LazyLock::new(|| if cfg!(debug_assertions) { std::env::var("ORDERS_FAULT").ok() } else { None });
+
+/// Called between any two effects of a checkout, with the name of the one just done.
+pub(crate) fn after(effect: &str) {
+    if ARMED.as_deref().and_then(|point| point.strip_prefix("after-")) == Some(effect) {
+        tracing::error!(effect, "the armed fault point was reached");
+        std::process::abort();
+    }
+}

@@ -1,0 +1,158 @@
+//! The adapter for Stripe's PaymentIntents API: manual capture, one intent for each order.
+//!
+//! The order's id is the idempotency key of making the intent: asking again within Stripe's 24 hours answers what the first time did.
+//! Capture and cancel carry no key: they are safe to repeat by the intent's own state, and a key would keep a 500 for a day.
+
+mod reply;
+
+use http::StatusCode;
+use reqwest::{Client, RequestBuilder};
+use serde_json::Value;
+use storefront_types::{Money, OrderId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use self::reply::{Intent, Refusal, Search};
+use super::{
+    http as call,
+    port::{Authorisation, Captured, Charge, Found, PaymentError, PaymentState, Uncaptured, Voided},
+};
+
+/// What an operator gets without another base URL.
+pub(crate) const BASE: &str = "https://api.stripe.com";
+
+/// The API is pinned: an account's default may change under a running shop.
+const VERSION: &str = "2024-06-20";
+
+#[derive(Clone)]
+pub(crate) struct Stripe {
+    http: Client,
+    base: String,
+    /// Never logged, never printed.
+    key: String,
+}
+
+type Called<T> = Result<T, PaymentError>;
+
+impl Stripe {
+    pub(crate) fn new(base: &str, key: String) -> anyhow::Result<Self> {
+        anyhow::ensure!(!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()), "the key file has no API key");
+        let base = base.trim_end_matches('/').to_owned();
+        let plain = base.starts_with("http://127.0.0.1") || base.starts_with("http://localhost");
+        anyhow::ensure!(base.starts_with("https://") || plain, "the key goes over https only; {base} is not");
+        Ok(Self { http: call::client()?, base, key })
+    }
+
+    fn post(&self, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.key).header("stripe-version", VERSION);
+        request.header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
+
+    fn get(&self, path: &str, query: &[(&str, &str)]) -> RequestBuilder {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        self.http.get(format!("{}{path}?{query}", self.base)).bearer_auth(&self.key).header("stripe-version", VERSION)
+    }
+
+    pub(super) async fn authorise(&self, charge: &Charge) -> Authorisation {
+        let (amount, order) = (charge.amount.amount().to_string(), charge.order.to_string());
+        let currency = charge.amount.currency().as_str().to_ascii_lowercase();
+        let form = [
+            ("amount", amount.as_str()),
+            ("currency", currency.as_str()),
+            ("payment_method", charge.method.as_str()),
+            ("payment_method_types[]", "card"),
+            ("capture_method", "manual"),
+            ("confirm", "true"),
+            // Nobody is there to take a further step: a card that wants one is declined.
+            ("error_on_requires_action", "true"),
+            ("metadata[order_id]", order.as_str()),
+        ];
+        let request = self.post("/v1/payment_intents", &form).header("idempotency-key", &order);
+        match call::send(request).await {
+            Ok((status, body)) if status.is_success() => match Intent::read(&body) {
+                Some(intent) => intent.authorisation(),
+                None => Authorisation::Unknown,
+            },
+            Ok((status, body)) => Refusal::read(status, &body).authorisation(),
+            Err(failed) => failed.into(),
+        }
+    }
+
+    /// By search, which may lag behind by a minute: for what is looked after later. A checkout asks `authorise` again instead.
+    pub(super) async fn find(&self, order: OrderId) -> Called<Option<Found>> {
+        let query = format!("metadata['order_id']:'{order}'");
+        let found = self.search(&query, 100, None).await?;
+        // More than one: the key was forgotten after a day and the order was asked for again. The live one counts.
+        let live = |intent: &&Intent| matches!(intent.state(), PaymentState::Captured | PaymentState::Authorised);
+        let intent = found.data.iter().find(live).or_else(|| found.data.first());
+        Ok(intent.map(|intent| Found { reference: intent.id.clone(), state: intent.state() }))
+    }
+
+    pub(super) async fn capture(&self, reference: &str) -> Called<Captured> {
+        let (status, body) = call::send(self.post(&intent_path(reference, "/capture"), &[])).await?;
+        match Self::after(status, &body)? {
+            PaymentState::Captured => Ok(Captured::Done),
+            PaymentState::Pending | PaymentState::Authorised => Err(PaymentError::Unknown("not captured yet".to_owned())),
+            PaymentState::Voided | PaymentState::Declined { .. } => Ok(Captured::Never),
+        }
+    }
+
+    pub(super) async fn void(&self, reference: &str) -> Called<Voided> {
+        let (status, body) = call::send(self.post(&intent_path(reference, "/cancel"), &[])).await?;
+        match Self::after(status, &body)? {
+            PaymentState::Captured => Ok(Voided::AlreadyCaptured),
+            PaymentState::Pending | PaymentState::Authorised => Err(PaymentError::Unknown("not cancelled yet".to_owned())),
+            PaymentState::Voided | PaymentState::Declined { .. } => Ok(Voided::Done),
+        }
+    }
+
+    /// The state after a change, also where the change was refused because of the state.
+    fn after(status: StatusCode, body: &Value) -> Called<PaymentState> {
+        if status.is_success() {
+            return Intent::read(body).map(|intent| intent.state()).ok_or_else(|| PaymentError::Unknown(status.to_string()));
+        }
+        let refusal = Refusal::read(status, body);
+        match &refusal.intent {
+            Some(intent) if refusal.is_about_the_state() => Ok(intent.state()),
+            _ => Err(refusal.error()),
+        }
+    }
+
+    pub(super) async fn refund(&self, reference: &str, id: Uuid, amount: Money) -> Called<()> {
+        let (amount, id) = (amount.amount().to_string(), id.to_string());
+        let form = [("payment_intent", reference), ("amount", &amount), ("metadata[refund_id]", &id)];
+        let (status, body) = call::send(self.post("/v1/refunds", &form).header("idempotency-key", &id)).await?;
+        if status.is_success() { Ok(()) } else { Err(Refusal::read(status, &body).error()) }
+    }
+
+    pub(super) async fn uncaptured(&self, before: OffsetDateTime, limit: u32, cursor: Option<&str>) -> Called<Uncaptured> {
+        let query = format!("status:'requires_capture' AND created<{}", before.unix_timestamp());
+        let found = self.search(&query, limit, cursor).await?;
+        let next_cursor = found.next_page.filter(|_| found.has_more);
+        Ok(Uncaptured { items: found.data.iter().filter_map(|it| Some((it.order()?, it.id.clone()))).collect(), next_cursor })
+    }
+
+    async fn search(&self, query: &str, limit: u32, page: Option<&str>) -> Called<Search> {
+        let limit = limit.to_string();
+        let mut pairs = vec![("query", query), ("limit", limit.as_str())];
+        pairs.extend(page.map(|page| ("page", page)));
+        let (status, body) = call::send(self.get("/v1/payment_intents/search", &pairs)).await?;
+        match status.is_success() {
+            true => serde_json::from_value(body).map_err(|error| PaymentError::Unknown(error.to_string())),
+            false => Err(Refusal::read(status, &body).error()),
+        }
+    }
+}
+
+/// References come from Stripe and from our own records; one that could lead elsewhere is not followed.
+fn intent_path(reference: &str, verb: &str) -> String {
+    let plain: String = reference.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    format!("/v1/payment_intents/{plain}{verb}")
+}
+
+impl std::fmt::Debug for Stripe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stripe").field("base", &self.base).finish_non_exhaustive()
+    }
+}
