@@ -163,7 +163,7 @@ mod tests {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: Bytes::from(vec![b'x'; usize::try_from(bytes).unwrap()]),
-            lifetime: Lifetime::already_over(&HeaderMap::new(), Times { requested_ms: 0, answered_ms: 0 }),
+            lifetime: Lifetime::already_over(&HeaderMap::new(), Times { asked_ms: 0, answered_ms: 0 }),
             selecting: Selecting::of(&HeaderMap::new(), &HeaderMap::new()),
             part: None,
             tags: [].into(),

@@ -276,7 +276,7 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn one_that_cannot_be_taken_leaves_the_others_to_be_taken() {
         let broken = || Some(Err(Error::from(ErrorKind::ConnectionAborted)));
         let mut came = vec![Some(Ok(1)), broken(), Some(Ok(2)), broken(), broken(), Some(Ok(3)), None, Some(Ok(4))].into_iter();
