@@ -2,16 +2,19 @@
 
 mod acknowledger;
 mod address;
+mod attempts;
 mod memo;
 mod outcomes;
 mod paying;
 mod quote;
 mod runner;
 mod saga;
+mod step;
 mod ticket;
 
 pub(crate) use acknowledger::Acknowledger;
 pub(crate) use address::check as check_address;
+pub(crate) use attempts::newest_attempt;
 pub(crate) use memo::{Memo, attempt_id, order_id};
 pub(crate) use paying::Till;
 pub(crate) use quote::Repriced;

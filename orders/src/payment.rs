@@ -19,7 +19,7 @@ mod webhook;
 pub use args::{PaymentArgs, ProviderName};
 pub(crate) use holds::Holds;
 pub(crate) use port::{Authorisation, Captured, Charge, PaymentError, PaymentState, Payments, Voided};
-pub(crate) use rest::{Rest, run};
+pub(crate) use rest::{Rest, Seen, run};
 #[cfg(test)]
 pub(crate) use settle::{Standing, Verdict, judge, judge_taken};
 pub(crate) use store::PaymentStore;

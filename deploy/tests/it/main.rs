@@ -5,6 +5,7 @@
 mod bench;
 mod flash_sale;
 mod launcher;
+mod payments;
 mod public_api;
 mod running;
 mod tidy;

@@ -22,6 +22,10 @@ pub(crate) const SALE_CSV: &str = "Handle,Title,Type,Option1 Name,Option1 Value,
 impl Running {
     /// Starts in a blocking thread, because starting waits on processes.
     pub(crate) async fn start() -> Self {
+        Self::of(Spec::read(None).unwrap()).await
+    }
+
+    pub(crate) async fn of(spec: Spec) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let csv = folder.path().join("sale.csv");
         std::fs::write(&csv, SALE_CSV).unwrap();
@@ -29,7 +33,7 @@ impl Running {
         let place = Place::of(&name).unwrap().with_any_ports();
         let at = place.clone();
         let start = move || {
-            let supervisor = Supervisor::start(at, &Spec::read(None).unwrap(), Programs::built(false)).unwrap();
+            let supervisor = Supervisor::start(at, &spec, Programs::built(false)).unwrap();
             seed(&supervisor, &[csv]).unwrap();
             supervisor
         };

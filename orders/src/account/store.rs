@@ -33,7 +33,7 @@ pub(crate) struct Session {
 pub(crate) struct Accounts {
     sql: PgPool,
     sessions: Sessions,
-    home: Region,
+    pub(crate) home: Region,
 }
 
 /// A row of `shopper` that has an account.

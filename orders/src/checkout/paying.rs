@@ -114,7 +114,7 @@ impl Runner {
     }
 
     pub(super) async fn look_up_payment(&self, checkout: &mut Checkout) -> Event {
-        let found = self.till.payments.find(checkout.id).await.map(|found| {
+        let found = self.till.payments.find(checkout.id, checkout.reference.as_deref()).await.map(|found| {
             found.map(|found| {
                 checkout.reference = Some(found.reference);
                 if let PaymentState::Declined { reason } = &found.state {

@@ -54,7 +54,7 @@ pub(crate) struct Checkout {
     /// When the hold began.
     pub(super) held_since: Option<OffsetDateTime>,
     /// The provider's reference of the payment.
-    pub(super) reference: Option<String>,
+    pub(crate) reference: Option<String>,
     /// Why the provider refused.
     pub(crate) declined: Option<String>,
 }

@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
-use inventory_api::{Reservation, ReservationState};
+use inventory_api::ReservationState;
 use orders_api::{CheckoutState, CheckoutStatus, Order, OrderStatus};
 use serde::Deserialize;
 use storefront_service::{Context, ProblemResponse, StrictQuery};
@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{Shop, invalid, private, unavailable};
-use crate::checkout::{MAX_ATTEMPTS, attempt_id, memo_of, order_id};
+use crate::checkout::{memo_of, newest_attempt, order_id};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -29,23 +29,6 @@ pub(super) struct PageQuery {
 type Answer = Result<Response, ProblemResponse>;
 
 impl Shop {
-    /// The reservation that tells where an order stands: the first, or the one that followed when it ended by itself.
-    async fn newest_attempt(&self, context: &CallContext, id: OrderId) -> Result<Option<Reservation>, ProblemResponse> {
-        let mut newest = None;
-        for attempt in 0..MAX_ATTEMPTS {
-            let found = self.runner.inventory.reservation(context, attempt_id(id, attempt)).await.map_err(|error| {
-                tracing::warn!(%error, "an order cannot be looked up");
-                unavailable("orders cannot be looked up now")
-            })?;
-            let ended = found.as_ref().is_some_and(|found| found.state == ReservationState::Expired);
-            newest = found.or(newest);
-            if !ended {
-                break;
-            }
-        }
-        Ok(newest)
-    }
-
     /// An order from PostgreSQL, else from the inventory where it waits for its record; with where it stands. `None`: neither knows it
     /// (yet): a purchase may be under way, so this is no refusal.
     async fn find(
@@ -58,7 +41,11 @@ impl Shop {
         if let Ok(Some(found)) = recorded {
             return Ok(Some((CheckoutState::Placed, Some(found.order))));
         }
-        let Some(reservation) = self.newest_attempt(context, id).await? else {
+        let reservation = newest_attempt(&self.runner.inventory, context, id).await.map_err(|error| {
+            tracing::warn!(%error, "an order cannot be looked up");
+            unavailable("orders cannot be looked up now")
+        })?;
+        let Some(reservation) = reservation else {
             return match recorded {
                 Ok(_) => Ok(None),
                 Err(_) => Err(unavailable("orders cannot be looked up now")),

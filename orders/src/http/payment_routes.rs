@@ -11,7 +11,7 @@ use storefront_types::{Problem, ProblemType};
 use time::OffsetDateTime;
 
 use super::{Shop, unavailable};
-use crate::payment::HookError;
+use crate::payment::{HookError, Seen};
 
 /// Stripe's own header, and the sandbox's.
 const SIGNATURES: [&str; 2] = ["stripe-signature", "payment-signature"];
@@ -48,7 +48,7 @@ pub(super) async fn webhook(State(shop): State<Shop>, headers: HeaderMap, body: 
         }
     }
     if let Some(order) = hook.order
-        && let Err(error) = shop.rest.attend(order, None).await
+        && let Err(error) = shop.rest.attend(order, hook.reference.as_deref(), Seen::Now).await
     {
         tracing::info!(%error, %order, "a webhook cannot be acted upon");
         // Else the event sent again would be taken for one that was acted upon.

@@ -99,7 +99,18 @@ pub(super) mod tests {
         let (currency, fingerprint) = ("EUR".parse().unwrap(), "00ff".to_owned());
         Placed {
             id,
-            memo: Memo { shopper, key, fingerprint, currency, address, lines, placed_at_ms: 1_000, payment: None, attempt: 0 },
+            memo: Memo {
+                shopper,
+                key,
+                fingerprint,
+                currency,
+                address,
+                lines,
+                placed_at_ms: 1_000,
+                payment: None,
+                attempt: 0,
+                cart: None,
+            },
         }
     }
 

@@ -1,10 +1,12 @@
-//! One HTTP call of a provider, with what can be said about whether it was executed.
+//! HTTP calls of a provider, with what can be said about whether they were executed.
 
 use std::time::Duration;
 
-use http::StatusCode;
-use reqwest::{Client, RequestBuilder};
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri, request::Builder};
+use http_body_util::{BodyExt, Full, Limited};
 use serde_json::Value;
+use storefront_tls::{Connector, HttpClient};
 
 use super::port::{Authorisation, PaymentError};
 
@@ -41,30 +43,42 @@ impl From<Failed> for Authorisation {
     }
 }
 
-/// A client for `http` and `https`, without proxies and without following redirects: a key must not go anywhere else.
-pub(super) fn client() -> anyhow::Result<Client> {
-    // The process's one choice of cryptography; a second call changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().no_proxy().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
-    Ok(client.build()?)
+/// A client of one server. It follows no redirect: a key must not go anywhere else.
+#[derive(Clone)]
+pub(super) struct Client {
+    http: HttpClient<Full<Bytes>>,
+    base: String,
 }
 
-/// Sends and reads to the end. The answer's body is JSON, or `null` where it is not.
-pub(super) async fn send(request: RequestBuilder) -> Result<(StatusCode, Value), Failed> {
-    // Without its URL, which carries what is asked about.
-    let text = |error: reqwest::Error| error.without_url().to_string();
-    let mut answer = match request.send().await {
-        Ok(answer) => answer,
-        Err(error) if error.is_connect() || error.is_builder() => return Err(Failed::NotSent(text(error))),
-        Err(error) => return Err(Failed::NoAnswer(text(error))),
-    };
-    let mut body = Vec::new();
-    loop {
-        match answer.chunk().await {
-            Ok(Some(more)) if body.len() + more.len() <= MAX_ANSWER_BYTES => body.extend_from_slice(&more),
-            Ok(Some(_)) => return Err(Failed::NoAnswer(format!("the answer is over {MAX_ANSWER_BYTES} bytes"))),
-            Ok(None) => return Ok((answer.status(), serde_json::from_slice(&body).unwrap_or_default())),
-            Err(error) => return Err(Failed::NoAnswer(text(error))),
-        }
+impl Client {
+    /// `base`: `http://host:port` or `https://host`, then with a certificate that the machine trusts.
+    pub(super) fn to(base: &str) -> anyhow::Result<Self> {
+        let uri: Uri = base.parse().map_err(|error| anyhow::anyhow!("{base} is no URL: {error}"))?;
+        let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { anyhow::bail!("{base} is no http or https URL") };
+        let (connector, usual) = match scheme {
+            "https" => (Connector::public(None)?, 443),
+            "http" => (Connector::plaintext(), 80),
+            _ => anyhow::bail!("{base} is no http or https URL"),
+        };
+        let path = uri.path().trim_end_matches('/');
+        let base = format!("{scheme}://{host}:{}{path}", uri.port_u16().unwrap_or(usual));
+        Ok(Self { http: HttpClient::new(connector.within(CONNECT)), base })
+    }
+
+    pub(super) fn request(&self, method: Method, path: &str) -> Builder {
+        Request::builder().method(method).uri(format!("{}{path}", self.base))
+    }
+
+    /// Sends and reads to the end. The answer's body is JSON, or `null` where it is not.
+    pub(super) async fn send(&self, request: Builder, body: impl Into<Bytes>) -> Result<(StatusCode, Value), Failed> {
+        let request = request.body(Full::new(body.into())).map_err(|error| Failed::NotSent(error.to_string()))?;
+        let answer = self.http.send(request).await.map_err(|failed| match failed {
+            storefront_tls::Failed::NoAnswer(_) => Failed::NoAnswer(failed.to_string()),
+            storefront_tls::Failed::NoConnection(_) | storefront_tls::Failed::Untrusted(_) => Failed::NotSent(failed.to_string()),
+        })?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
+        let body = body.map_err(|error| Failed::NoAnswer(error.to_string()))?.to_bytes();
+        Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 }

@@ -154,13 +154,13 @@ impl Payments {
         answered
     }
 
-    /// The payment of an order; makes none.
-    pub(crate) async fn find(&self, order: OrderId) -> Called<Option<Found>> {
+    /// The payment of an order; makes none. By its reference where that is known.
+    pub(crate) async fn find(&self, order: OrderId, reference: Option<&str>) -> Called<Option<Found>> {
         self.bounded(async {
             match &self.provider {
                 Provider::None => Ok(None),
                 Provider::Sandbox(sandbox) => sandbox.find(order).await,
-                Provider::Stripe(stripe) => stripe.find(order).await,
+                Provider::Stripe(stripe) => stripe.find(order, reference).await,
             }
         })
         .await
@@ -168,7 +168,7 @@ impl Payments {
 
     /// Takes the money. Safe to repeat. Without a known reference the payment is looked for by its order.
     pub(crate) async fn capture(&self, order: OrderId, reference: Option<&str>) -> Called<Captured> {
-        let Some(reference) = self.reference(order, reference).await? else { return Ok(Captured::Never) };
+        let reference = self.known_reference(order, reference).await?;
         self.bounded(async {
             match &self.provider {
                 Provider::None => Ok(Captured::Never),
@@ -194,9 +194,7 @@ impl Payments {
 
     /// Gives captured money back; `id` names the refund, so that repeating gives it once.
     pub(crate) async fn refund(&self, order: OrderId, reference: Option<&str>, id: Uuid, amount: Money) -> Called<()> {
-        let Some(reference) = self.reference(order, reference).await? else {
-            return Err(PaymentError::Refused("there is no payment to refund".to_owned()));
-        };
+        let reference = self.known_reference(order, reference).await?;
         self.bounded(async {
             match &self.provider {
                 Provider::None => Err(PaymentError::Refused("this shop takes no payments".to_owned())),
@@ -222,8 +220,14 @@ impl Payments {
     async fn reference(&self, order: OrderId, known: Option<&str>) -> Called<Option<String>> {
         match known {
             Some(known) => Ok(Some(known.to_owned())),
-            None => Ok(self.find(order).await?.map(|found| found.reference)),
+            None => Ok(self.find(order, None).await?.map(|found| found.reference)),
         }
+    }
+
+    /// Of a payment that there is: one that is not found is not found yet.
+    async fn known_reference(&self, order: OrderId, known: Option<&str>) -> Called<String> {
+        let missing = || PaymentError::Unknown("the provider does not find the order's payment".to_owned());
+        self.reference(order, known).await?.ok_or_else(missing)
     }
 
     async fn bounded<T>(&self, call: impl Future<Output = Called<T>>) -> Called<T> {

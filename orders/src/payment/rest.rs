@@ -43,6 +43,14 @@ pub(crate) enum RestError {
     Inventory(#[from] ClientError),
 }
 
+/// When the provider made what is to be looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Now,
+    /// Nobody begins its checkout any more.
+    LongAgo,
+}
+
 #[derive(Clone)]
 pub(crate) struct Rest {
     pub(crate) runner: Runner,
@@ -82,7 +90,13 @@ impl Rest {
         for _ in 0..PAGES {
             let page = self.runner.till.payments.uncaptured(before, PAGE, cursor.as_deref()).await?;
             for (order, reference) in page.items {
-                self.attend(order, Some(&reference)).await?;
+                match self.attend(order, Some(&reference), Seen::LongAgo).await {
+                    // Of this one alone: the others must not wait for it.
+                    Err(RestError::Payment(PaymentError::Refused(reason))) => {
+                        tracing::error!(%order, reason, "an authorisation cannot be brought to rest; an operator must look at it");
+                    }
+                    other => other?,
+                }
             }
             cursor = page.next_cursor;
             if cursor.is_none() {
@@ -93,7 +107,7 @@ impl Rest {
     }
 
     /// Looks at one order whose payment may be waiting. May be run twice, anywhere, at once.
-    pub(crate) async fn attend(&self, order: OrderId, reference: Option<&str>) -> Result<(), RestError> {
+    pub(crate) async fn attend(&self, order: OrderId, reference: Option<&str>, seen: Seen) -> Result<(), RestError> {
         // PostgreSQL first: what it has, the inventory may have forgotten.
         if self.runner.till.store.is_recorded(order).await? {
             return Ok(());
@@ -106,10 +120,12 @@ impl Rest {
                 Verdict::LookAt { attempt: next } => attempt = next,
                 Verdict::Leave => return Ok(()),
                 Verdict::Void => return self.void(order, reference).await,
-                Verdict::Resume { attempt } => return self.resume(context, order, attempt, memo).await,
+                Verdict::Resume { attempt } => return self.resume(context, order, attempt, memo, reference).await,
                 Verdict::Close { attempt } => {
-                    // A webhook may be faster than its checkout; only what the provider has for long is closed.
-                    let Some(reference) = reference else { return Ok(()) };
+                    // A webhook may be faster than its checkout.
+                    if seen == Seen::Now {
+                        return Ok(());
+                    }
                     return self.close(&context, order, attempt, reference).await;
                 }
             }
@@ -130,9 +146,17 @@ impl Rest {
         Ok((standing, memo_of(&found)))
     }
 
-    async fn resume(&self, context: CallContext, order: OrderId, attempt: u8, memo: Option<Memo>) -> Result<(), RestError> {
+    async fn resume(
+        &self,
+        context: CallContext,
+        order: OrderId,
+        attempt: u8,
+        memo: Option<Memo>,
+        reference: Option<&str>,
+    ) -> Result<(), RestError> {
         let Some(memo) = memo else { return Ok(()) };
         let mut checkout = Checkout::of_hold(order, memo, context);
+        checkout.reference = reference.map(str::to_owned);
         let answer = self.runner.recover(&mut checkout, attempt).await;
         if matches!(answer, Answer::Placed | Answer::Accepted) {
             tracing::info!(%order, "a checkout that was paid for and left is finished");
@@ -141,7 +165,7 @@ impl Rest {
     }
 
     /// Takes the place of an attempt, so that nobody can begin it, and voids. Whoever was faster is left alone.
-    async fn close(&self, context: &CallContext, order: OrderId, attempt: u8, reference: &str) -> Result<(), RestError> {
+    async fn close(&self, context: &CallContext, order: OrderId, attempt: u8, reference: Option<&str>) -> Result<(), RestError> {
         let id = attempt_id(order, attempt);
         let line = Sku::parse(NOTHING).ok().zip(Quantity::new(1).ok());
         let lines = line.map(|(sku, quantity)| LineRequest { sku, quantity, locations: Vec::new(), may_split: false });
@@ -149,15 +173,15 @@ impl Rest {
         match self.runner.inventory.reserve(context, &nothing).await?.outcome {
             // Somebody has stocked it. A released hold closes the row as well.
             OutcomeCode::Ok => match self.runner.inventory.release(context, id).await?.outcome {
-                OutcomeCode::Ok => self.void(order, Some(reference)).await,
+                OutcomeCode::Ok => self.void(order, reference).await,
                 _ => Ok(()),
             },
             OutcomeCode::ConflictingDuplicate => match judge_taken(self.look_at(context, order, attempt).await?.0) {
-                Verdict::Void => self.void(order, Some(reference)).await,
+                Verdict::Void => self.void(order, reference).await,
                 _ => Ok(()),
             },
             OutcomeCode::UnknownSku | OutcomeCode::UnknownLocation | OutcomeCode::InsufficientStock => {
-                self.void(order, Some(reference)).await
+                self.void(order, reference).await
             }
             _ => Ok(()),
         }

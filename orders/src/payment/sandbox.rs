@@ -8,15 +8,15 @@ mod hooks;
 mod server;
 mod wire;
 
-use http::StatusCode;
-use reqwest::{Client, RequestBuilder};
+use http::{Method, StatusCode};
+use serde::Serialize;
 use serde_json::Value;
 use storefront_types::{Money, OrderId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    http as call,
+    http::{Client, Failed},
     port::{Authorisation, Captured, Charge, Found, PaymentError, PaymentState, Uncaptured, Voided},
 };
 pub use server::{SandboxArgs, serve_sandbox};
@@ -25,24 +25,27 @@ use wire::{AuthoriseRequest, Payment, PaymentsPage, RefundRequest, Stage};
 #[derive(Clone)]
 pub(crate) struct Sandbox {
     http: Client,
-    base: String,
 }
 
 impl Sandbox {
     /// `base`: `http://host:port`.
     pub(crate) fn new(base: &str) -> anyhow::Result<Self> {
-        Ok(Self { http: call::client()?, base: base.trim_end_matches('/').to_owned() })
+        Ok(Self { http: Client::to(base)? })
     }
 
-    fn at(&self, order: OrderId, verb: &str) -> String {
-        format!("{}/v1/payments/{order}{verb}", self.base)
+    async fn post(&self, path: &str, body: &impl Serialize) -> Result<(StatusCode, Value), Failed> {
+        let body = serde_json::to_vec(body).map_err(|error| Failed::NotSent(error.to_string()))?;
+        let request = self.http.request(Method::POST, path).header("content-type", "application/json");
+        self.http.send(request, body).await
+    }
+
+    async fn get(&self, path: &str) -> Result<(StatusCode, Value), Failed> {
+        self.http.send(self.http.request(Method::GET, path), "").await
     }
 
     pub(super) async fn authorise(&self, charge: &Charge) -> Authorisation {
         let body = AuthoriseRequest { order_id: charge.order, amount: charge.amount, method: charge.method.clone() };
-        let request = self.http.post(format!("{}/v1/payments", self.base));
-        let request = request.header("idempotency-key", charge.order.to_string()).json(&body);
-        match call::send(request).await {
+        match self.post("/v1/payments", &body).await {
             Ok((StatusCode::OK, body)) => serde_json::from_value(body).map_or(Authorisation::Unknown, authorisation),
             Ok((StatusCode::CONFLICT, _)) => Authorisation::Unusable,
             Ok((status, body)) if status.is_client_error() => {
@@ -55,7 +58,7 @@ impl Sandbox {
     }
 
     pub(super) async fn find(&self, order: OrderId) -> Result<Option<Found>, PaymentError> {
-        let (status, body) = call::send(self.http.get(self.at(order, ""))).await?;
+        let (status, body) = self.get(&at(order, "")).await?;
         match status {
             StatusCode::NOT_FOUND => Ok(None),
             _ => payment(status, body).map(|found| Some(Found { state: state(&found), reference: found.reference })),
@@ -63,18 +66,17 @@ impl Sandbox {
     }
 
     pub(super) async fn capture(&self, order: OrderId) -> Result<Captured, PaymentError> {
-        let after = self.change(self.http.post(self.at(order, "/capture"))).await?;
+        let after = self.change(order, "/capture", &Value::Null).await?;
         Ok(if after.stage == Stage::Captured { Captured::Done } else { Captured::Never })
     }
 
     pub(super) async fn void(&self, order: OrderId) -> Result<Voided, PaymentError> {
-        let after = self.change(self.http.post(self.at(order, "/void"))).await?;
+        let after = self.change(order, "/void", &Value::Null).await?;
         Ok(if after.stage == Stage::Captured { Voided::AlreadyCaptured } else { Voided::Done })
     }
 
     pub(super) async fn refund(&self, order: OrderId, id: Uuid, amount: Money) -> Result<(), PaymentError> {
-        let request = self.http.post(self.at(order, "/refunds")).json(&RefundRequest { id, amount });
-        self.change(request).await.map(|_| ())
+        self.change(order, "/refunds", &RefundRequest { id, amount }).await.map(|_| ())
     }
 
     pub(super) async fn uncaptured(
@@ -87,7 +89,7 @@ impl Sandbox {
         let mut query = vec![("before_ms", before_ms), ("limit", limit.to_string())];
         query.extend(cursor.map(|cursor| ("cursor", cursor.to_owned())));
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        let (status, body) = call::send(self.http.get(format!("{}/v1/payments?{query}", self.base))).await?;
+        let (status, body) = self.get(&format!("/v1/payments?{query}")).await?;
         if status != StatusCode::OK {
             return Err(unexpected(status, &body));
         }
@@ -96,10 +98,14 @@ impl Sandbox {
         Ok(Uncaptured { items, next_cursor: page.next_cursor })
     }
 
-    async fn change(&self, request: RequestBuilder) -> Result<Payment, PaymentError> {
-        let (status, body) = call::send(request).await?;
+    async fn change(&self, order: OrderId, verb: &str, body: &impl Serialize) -> Result<Payment, PaymentError> {
+        let (status, body) = self.post(&at(order, verb), body).await?;
         payment(status, body)
     }
+}
+
+fn at(order: OrderId, verb: &str) -> String {
+    format!("/v1/payments/{order}{verb}")
 }
 
 fn payment(status: StatusCode, body: Value) -> Result<Payment, PaymentError> {

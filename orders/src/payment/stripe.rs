@@ -5,8 +5,7 @@
 
 mod reply;
 
-use http::StatusCode;
-use reqwest::{Client, RequestBuilder};
+use http::{HeaderValue, Method, StatusCode, request::Builder};
 use serde_json::Value;
 use storefront_types::{Money, OrderId};
 use time::OffsetDateTime;
@@ -14,7 +13,7 @@ use uuid::Uuid;
 
 use self::reply::{Intent, Refusal, Search};
 use super::{
-    http as call,
+    http::{Client, Failed},
     port::{Authorisation, Captured, Charge, Found, PaymentError, PaymentState, Uncaptured, Voided},
 };
 
@@ -27,7 +26,6 @@ const VERSION: &str = "2024-06-20";
 #[derive(Clone)]
 pub(crate) struct Stripe {
     http: Client,
-    base: String,
     /// Never logged, never printed.
     key: String,
 }
@@ -37,21 +35,29 @@ type Called<T> = Result<T, PaymentError>;
 impl Stripe {
     pub(crate) fn new(base: &str, key: String) -> anyhow::Result<Self> {
         anyhow::ensure!(!key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic()), "the key file has no API key");
-        let base = base.trim_end_matches('/').to_owned();
         let plain = base.starts_with("http://127.0.0.1") || base.starts_with("http://localhost");
         anyhow::ensure!(base.starts_with("https://") || plain, "the key goes over https only; {base} is not");
-        Ok(Self { http: call::client()?, base, key })
+        Ok(Self { http: Client::to(base)?, key })
     }
 
-    fn post(&self, path: &str, form: &[(&str, &str)]) -> RequestBuilder {
+    fn request(&self, method: Method, path: &str) -> Builder {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", self.key)).unwrap_or(HeaderValue::from_static(""));
+        bearer.set_sensitive(true);
+        self.http.request(method, path).header("authorization", bearer).header("stripe-version", VERSION)
+    }
+
+    async fn post(&self, path: &str, key: Option<&str>, form: &[(&str, &str)]) -> Result<(StatusCode, Value), Failed> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.key).header("stripe-version", VERSION);
-        request.header("content-type", "application/x-www-form-urlencoded").body(body)
+        let mut request = self.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        self.http.send(request, body).await
     }
 
-    fn get(&self, path: &str, query: &[(&str, &str)]) -> RequestBuilder {
+    async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<(StatusCode, Value), Failed> {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        self.http.get(format!("{}{path}?{query}", self.base)).bearer_auth(&self.key).header("stripe-version", VERSION)
+        self.http.send(self.request(Method::GET, &format!("{path}?{query}")), "").await
     }
 
     pub(super) async fn authorise(&self, charge: &Charge) -> Authorisation {
@@ -68,8 +74,7 @@ impl Stripe {
             ("error_on_requires_action", "true"),
             ("metadata[order_id]", order.as_str()),
         ];
-        let request = self.post("/v1/payment_intents", &form).header("idempotency-key", &order);
-        match call::send(request).await {
+        match self.post("/v1/payment_intents", Some(&order), &form).await {
             Ok((status, body)) if status.is_success() => match Intent::read(&body) {
                 Some(intent) => intent.authorisation(),
                 None => Authorisation::Unknown,
@@ -79,8 +84,20 @@ impl Stripe {
         }
     }
 
-    /// By search, which may lag behind by a minute: for what is looked after later. A checkout asks `authorise` again instead.
-    pub(super) async fn find(&self, order: OrderId) -> Called<Option<Found>> {
+    /// Without a reference by search, which may lag behind by a minute: for what is looked after later. A checkout asks `authorise`
+    /// again instead.
+    pub(super) async fn find(&self, order: OrderId, reference: Option<&str>) -> Called<Option<Found>> {
+        let Some(reference) = reference else { return self.find_by_search(order).await };
+        let (status, body) = self.get(&intent_path(reference, ""), &[]).await?;
+        match Intent::read(&body).filter(|_| status.is_success()) {
+            Some(intent) if intent.order() == Some(order) => Ok(Some(Found { state: intent.state(), reference: intent.id })),
+            Some(_) => Ok(None),
+            None if status == StatusCode::NOT_FOUND => Ok(None),
+            None => Err(Refusal::read(status, &body).error()),
+        }
+    }
+
+    async fn find_by_search(&self, order: OrderId) -> Called<Option<Found>> {
         let query = format!("metadata['order_id']:'{order}'");
         let found = self.search(&query, 100, None).await?;
         // More than one: the key was forgotten after a day and the order was asked for again. The live one counts.
@@ -90,7 +107,7 @@ impl Stripe {
     }
 
     pub(super) async fn capture(&self, reference: &str) -> Called<Captured> {
-        let (status, body) = call::send(self.post(&intent_path(reference, "/capture"), &[])).await?;
+        let (status, body) = self.post(&intent_path(reference, "/capture"), None, &[]).await?;
         match Self::after(status, &body)? {
             PaymentState::Captured => Ok(Captured::Done),
             PaymentState::Pending | PaymentState::Authorised => Err(PaymentError::Unknown("not captured yet".to_owned())),
@@ -99,7 +116,7 @@ impl Stripe {
     }
 
     pub(super) async fn void(&self, reference: &str) -> Called<Voided> {
-        let (status, body) = call::send(self.post(&intent_path(reference, "/cancel"), &[])).await?;
+        let (status, body) = self.post(&intent_path(reference, "/cancel"), None, &[]).await?;
         match Self::after(status, &body)? {
             PaymentState::Captured => Ok(Voided::AlreadyCaptured),
             PaymentState::Pending | PaymentState::Authorised => Err(PaymentError::Unknown("not cancelled yet".to_owned())),
@@ -122,7 +139,7 @@ impl Stripe {
     pub(super) async fn refund(&self, reference: &str, id: Uuid, amount: Money) -> Called<()> {
         let (amount, id) = (amount.amount().to_string(), id.to_string());
         let form = [("payment_intent", reference), ("amount", &amount), ("metadata[refund_id]", &id)];
-        let (status, body) = call::send(self.post("/v1/refunds", &form).header("idempotency-key", &id)).await?;
+        let (status, body) = self.post("/v1/refunds", Some(&id), &form).await?;
         if status.is_success() { Ok(()) } else { Err(Refusal::read(status, &body).error()) }
     }
 
@@ -137,7 +154,7 @@ impl Stripe {
         let limit = limit.to_string();
         let mut pairs = vec![("query", query), ("limit", limit.as_str())];
         pairs.extend(page.map(|page| ("page", page)));
-        let (status, body) = call::send(self.get("/v1/payment_intents/search", &pairs)).await?;
+        let (status, body) = self.get("/v1/payment_intents/search", &pairs).await?;
         match status.is_success() {
             true => serde_json::from_value(body).map_err(|error| PaymentError::Unknown(error.to_string())),
             false => Err(Refusal::read(status, &body).error()),
@@ -153,6 +170,6 @@ fn intent_path(reference: &str, verb: &str) -> String {
 
 impl std::fmt::Debug for Stripe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stripe").field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("Stripe").finish_non_exhaustive()
     }
 }

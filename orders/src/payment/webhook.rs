@@ -23,6 +23,8 @@ pub(crate) struct Hook {
     pub(crate) id: String,
     /// `None`: it is about nothing of ours.
     pub(crate) order: Option<OrderId>,
+    /// The provider's reference of the payment, where the event has it.
+    pub(crate) reference: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +54,12 @@ struct Data {
 #[derive(Default, Deserialize)]
 struct Object {
     #[serde(default)]
+    object: String,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    payment_intent: Option<String>,
+    #[serde(default)]
     metadata: Metadata,
 }
 
@@ -78,7 +86,9 @@ impl Webhooks {
         if event.id.is_empty() || event.id.len() > MAX_ID_BYTES {
             return Err(HookError::Malformed);
         }
-        let order = event.data.object.metadata.order_id.and_then(|id| id.parse().ok());
-        Ok(Hook { id: event.id, order })
+        let about = event.data.object;
+        let order = about.metadata.order_id.and_then(|id| id.parse().ok());
+        let reference = if about.object == "payment_intent" { about.id } else { about.payment_intent };
+        Ok(Hook { id: event.id, order, reference })
     }
 }

@@ -37,7 +37,9 @@ async fn after(points: &[&str], method: &str, asked_again: bool) {
     let running = Running::start().await;
     let received = 100;
     running.receive("LAMP", "eu-1", 100).await;
-    let sandbox = Sandbox::start(&running, &[]).await;
+    // Long enough for another process to start.
+    let mut sandbox = Sandbox::start(&running, &[]).await;
+    sandbox.hold_ms = "15000";
     let mut placed: Vec<String> = Vec::new();
     for point in points {
         let (mut shopper, key) = crash(&running, &sandbox, point, method).await;

@@ -12,6 +12,9 @@ use super::{
 /// Longer than any card of the sandbox takes.
 const PATIENT_MS: u64 = 60_000;
 
+/// Holds that outlast the test.
+const LONG_MS: &str = "60000";
+
 struct Shop {
     running: Running,
     orders: Process,
@@ -19,10 +22,15 @@ struct Shop {
 }
 
 impl Shop {
-    async fn open(units: u32) -> Self {
+    async fn open(units: u32, hold_ms: &'static str) -> Self {
+        Self::open_with(units, hold_ms, "500").await
+    }
+
+    async fn open_with(units: u32, hold_ms: &'static str, reconcile_after_ms: &'static str) -> Self {
         let running = Running::start().await;
         running.receive("LAMP", "eu-1", units).await;
-        let sandbox = Sandbox::start(&running, &[]).await;
+        let mut sandbox = Sandbox::start(&running, &[]).await;
+        (sandbox.hold_ms, sandbox.reconcile_after_ms) = (hold_ms, reconcile_after_ms);
         let orders = sandbox.orders(&running, None).await;
         Self { running, orders, sandbox }
     }
@@ -53,7 +61,7 @@ fn order_of(answer: &(u16, Value)) -> &str {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_card_is_charged_once_and_a_refusal_is_final() {
-    let shop = Shop::open(10).await;
+    let shop = Shop::open(10, LONG_MS).await;
     let ada = shop.shopper(2).await;
     for (method, reason) in [("", "payment_method"), ("none", "payment_method"), ("a b", "payment_method")] {
         let refused = pay(&ada, &key(), method, PATIENT_MS).await.unwrap();
@@ -81,7 +89,7 @@ async fn a_card_is_charged_once_and_a_refusal_is_final() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_lost_on_the_way_is_found_and_never_doubled() {
-    let shop = Shop::open(10).await;
+    let shop = Shop::open(10, LONG_MS).await;
     for method in ["pm_card_lost", "pm_card_late", "pm_card_capture_lost"] {
         let ada = shop.shopper(1).await;
         let bought = pay(&ada, &key(), method, PATIENT_MS).await.unwrap();
@@ -102,7 +110,7 @@ async fn what_was_lost_on_the_way_is_found_and_never_doubled() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_checkout_replaces_the_shoppers_own_hold() {
-    let shop = Shop::open(1).await;
+    let shop = Shop::open(1, LONG_MS).await;
     let ada = shop.shopper(1).await;
     let first = key();
     // Nothing is made, and no answer comes: the only lamp is held.
@@ -120,9 +128,9 @@ async fn a_newer_checkout_replaces_the_shoppers_own_hold() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_that_ends_during_the_payment_is_reserved_again_or_the_payment_is_voided() {
-    let shop = Shop::open(2).await;
+    let shop = Shop::open_with(2, HOLD_MS, "600000").await;
     let ada = shop.shopper(2).await;
-    // The card answers after 6 s, the hold ends after 3.
+    // The card answers after 6 s, the hold ends after 3, and no reconciler helps.
     let bought = pay(&ada, &key(), "pm_card_late", PATIENT_MS).await.unwrap();
     let order = order_of(&bought).to_owned();
     shop.captured(&order).await;
@@ -166,15 +174,10 @@ async fn a_pending_payment_is_finished_by_the_providers_word() {
         hooks.send((headers["payment-signature"].to_str().unwrap().to_owned(), body)).await.unwrap();
     };
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/hook", axum::routing::post(take))).await });
-    let sandbox = Sandbox::start(&running, &[receiver]).await;
+    let mut sandbox = Sandbox::start(&running, &[receiver]).await;
     // Whoever is not told by a webhook waits longer than this test.
-    let mut arguments = sandbox.arguments();
-    arguments.extend(["--payment-reconcile-after-ms", "600000"].map(str::to_owned));
-    let at = arguments.iter().position(|text| text == "--payment-reconcile-after-ms").unwrap();
-    arguments.drain(at..at + 2);
-    let at = arguments.iter().position(|text| text == "--payment-hold-ms").unwrap();
-    arguments[at + 1] = "60000".to_owned();
-    let orders = running.orders(None, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    (sandbox.hold_ms, sandbox.reconcile_after_ms) = (LONG_MS, "600000");
+    let orders = sandbox.orders(&running, None).await;
     let ada = Shopper::register(&running, &orders).await;
     ada.fill(&[("LAMP", 1)]).await;
     let pending = key();
@@ -199,7 +202,7 @@ async fn a_pending_payment_is_finished_by_the_providers_word() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_is_away_takes_nothing_and_holds_nothing_for_long() {
-    let Shop { running, orders, sandbox } = Shop::open(1).await;
+    let Shop { running, orders, sandbox } = Shop::open(1, HOLD_MS).await;
     drop(sandbox);
     let ada = Shopper::register(&running, &orders).await;
     ada.fill(&[("LAMP", 1)]).await;

@@ -16,7 +16,7 @@ use super::running::{Process, Running, Shopper, context, eventually};
 /// Signs the sandbox's webhooks.
 pub(crate) const SECRET: &str = "whsec_of_the_tests_and_nobody_else";
 
-/// How long stock is held in these tests.
+/// How long stock is held where a test waits for the end of it.
 pub(crate) const HOLD_MS: &str = "3000";
 
 /// The sandbox as a process; it ends with the value.
@@ -24,6 +24,9 @@ pub(crate) struct Sandbox {
     child: Child,
     pub(crate) url: String,
     secret: PathBuf,
+    /// How long `orders` holds stock for it.
+    pub(crate) hold_ms: &'static str,
+    pub(crate) reconcile_after_ms: &'static str,
     _folder: tempfile::TempDir,
 }
 
@@ -50,7 +53,8 @@ impl Sandbox {
             command.args(["--webhook", &webhooks.join(",")]);
         }
         let child = command.stdout(Stdio::null()).spawn().unwrap();
-        let sandbox = Self { child, url: format!("http://{http}"), secret, _folder: folder };
+        let sandbox =
+            Self { child, url: format!("http://{http}"), secret, hold_ms: HOLD_MS, reconcile_after_ms: "500", _folder: folder };
         eventually("the sandbox", async || {
             running.http.get(format!("http://{admin}/readyz")).send().await.ok().filter(|answer| answer.status() == 200)
         })
@@ -59,11 +63,11 @@ impl Sandbox {
     }
 
     /// What `orders` is told about it.
-    pub(crate) fn arguments(&self) -> Vec<String> {
+    fn arguments(&self) -> Vec<String> {
         let secret = self.secret.to_str().unwrap();
         let flags = ["--payments", "sandbox", "--payment-url", &self.url, "--payment-webhook-secret-file", secret];
-        let times = ["--payment-hold-ms", HOLD_MS, "--payment-reconcile-after-ms", "500", "--reconcile-after-ms", "300"];
-        flags.iter().chain(&times).map(|text| (*text).to_owned()).collect()
+        let times = ["--payment-hold-ms", self.hold_ms, "--payment-reconcile-after-ms", self.reconcile_after_ms];
+        flags.iter().chain(&times).chain(&["--reconcile-after-ms", "300"]).map(|text| (*text).to_owned()).collect()
     }
 
     pub(crate) async fn orders(&self, running: &Running, fault: Option<&str>) -> Process {
