@@ -192,6 +192,8 @@ impl Nodes<'_> {
         service.arguments.extend(texts(["--inventory", &inventory.join(","), "--catalog", &at(self.catalog.0)]));
         service.arguments.extend(texts(["--redis-url", &redis, "--internal-key-file", &self.key.to_string_lossy()]));
         service.environment.push(("DATABASE_URL", self.database_url("orders", &self.secrets.orders)));
+        // Who may stop the topology may work on orders.
+        service.environment.push(("ADMIN_TOKEN", self.secrets.control.clone()));
         service.arguments.extend(self.certificates.client(&service.name)?);
         if let Some((sandbox, _)) = self.payments {
             let secret = self.webhook_secret()?;

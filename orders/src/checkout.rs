@@ -3,6 +3,7 @@
 mod acknowledger;
 mod address;
 mod attempts;
+mod late_record;
 mod memo;
 mod outcomes;
 mod paying;
@@ -16,7 +17,7 @@ pub(crate) use acknowledger::Acknowledger;
 pub(crate) use address::check as check_address;
 pub(crate) use attempts::newest_attempt;
 pub(crate) use memo::{Memo, attempt_id, order_id};
-pub(crate) use paying::Till;
+pub(crate) use paying::{GivenBack, Till};
 pub(crate) use quote::Repriced;
 pub(crate) use runner::{Checkout, Runner, memo_of};
 pub(crate) use saga::{Answer, Away, MAX_ATTEMPTS};

@@ -6,6 +6,7 @@ use storefront_service::ListenArgs;
 use storefront_tls::InventoryTlsArgs;
 use storefront_types::Region;
 
+use crate::outbox::{EventArgs, OutboxArgs};
 use crate::payment::{PaymentArgs, sandbox::SandboxArgs};
 
 /// Accounts, carts, checkouts and order history.
@@ -24,6 +25,8 @@ pub enum Command {
     PaymentSandbox(SandboxArgs),
     /// Record, once, every accepted order that PostgreSQL does not have
     Reconcile(ReconcileArgs),
+    /// Look at events that a sink refused, send them again, or drop them
+    Outbox(OutboxArgs),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -58,6 +61,12 @@ pub struct ServeArgs {
     pub reconcile_after_ms: u64,
     #[command(flatten)]
     pub payment: PaymentArgs,
+    /// File with the token that /admin/v1/orders of the admin port asks for; without it, the environment's ADMIN_TOKEN; without either nobody
+    /// gets in
+    #[arg(long, env = "ADMIN_TOKEN_FILE")]
+    pub admin_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub events: EventArgs,
 }
 
 #[derive(Clone, Debug, clap::Args)]

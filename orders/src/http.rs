@@ -1,8 +1,12 @@
 //! The routes.
 
 mod account_routes;
+mod cancel_route;
 mod cart_routes;
 mod checkout_routes;
+mod life_commands;
+mod life_routes;
+mod operator;
 mod order_routes;
 mod payment_routes;
 mod session;
@@ -23,8 +27,13 @@ use crate::{
     account::Accounts,
     cart::Carts,
     checkout::{Runner, TicketKey},
+    order::LifeStore,
     payment::{Rest, Webhooks},
 };
+
+pub use life_routes::admin_openapi;
+pub(crate) use life_routes::{Desk, admin_router};
+pub(crate) use operator::AdminToken;
 
 #[derive(Clone)]
 pub(crate) struct Shop {
@@ -34,6 +43,7 @@ pub(crate) struct Shop {
     pub(crate) key: TicketKey,
     pub(crate) rest: Rest,
     pub(crate) webhooks: Webhooks,
+    pub(crate) life: LifeStore,
 }
 
 pub(crate) fn router(shop: Shop) -> Router {
@@ -48,6 +58,7 @@ pub(crate) fn router(shop: Shop) -> Router {
         .route(paths::ORDERS, get(order_routes::history))
         .route(paths::ORDER, get(order_routes::one))
         .route(paths::PAYMENT_WEBHOOKS, post(payment_routes::webhook))
+        .route(paths::CANCEL, post(cancel_route::cancel))
         .route(paths::TICKET, post(checkout_routes::ticket))
         .route(paths::SETTLE_CART, post(checkout_routes::settle))
         .route("/openapi.json", get(|| async { Json(openapi()) }))
@@ -85,6 +96,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             order_routes::history,
             order_routes::one,
             payment_routes::webhook,
+            cancel_route::cancel,
         ),
         components(schemas(Problem))
     )]

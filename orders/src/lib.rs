@@ -6,6 +6,7 @@ mod checkout;
 mod config;
 mod database;
 mod fault;
+mod follow;
 mod http;
 mod order;
 mod outbox;
@@ -15,7 +16,8 @@ mod serve;
 mod spare;
 
 pub use config::{Command, Config, ReconcileArgs, ServeArgs};
-pub use http::openapi;
+pub use http::{admin_openapi, openapi};
+pub use outbox::{EventArgs, OutboxArgs, event_schemas, outbox_tool};
 pub use payment::{
     PaymentArgs, ProviderName,
     sandbox::{SandboxArgs, serve_sandbox},

@@ -1,7 +1,7 @@
 //! `orders`: serve, or reconcile once.
 
 use clap::Parser;
-use orders::{Command, Config, run_once, serve, serve_sandbox};
+use orders::{Command, Config, outbox_tool, run_once, serve, serve_sandbox};
 use storefront_service::{init_logging, shutdown_on_signal};
 
 #[tokio::main]
@@ -18,5 +18,6 @@ async fn main() -> anyhow::Result<()> {
             serve_sandbox(args, listeners, shutdown_on_signal()).await
         }
         Command::Reconcile(args) => run_once(args).await,
+        Command::Outbox(args) => outbox_tool(args).await,
     }
 }

@@ -5,14 +5,28 @@
 //! A transaction that writes an event of an order takes the order's lock before it writes anything (`order::life_store`), so the numbers
 //! of transactions, and with them the rows, are in the order in which the order changed.
 
+mod args;
+mod envelope;
 mod event;
+mod relay;
+mod rows;
+mod schema;
+mod sink;
+mod tool;
 
+pub use args::{EventArgs, OutboxArgs};
+pub(crate) use envelope::{Received, ReceivedKind};
 pub(crate) use event::{
-    BoughtCart, Line, OrderAllocated, OrderCancelled, OrderDelivered, OrderEvent, OrderPaid, OrderPlaced, OrderReturned,
-    OrderShipped, ReturnedUnits, Units, UnitsAt,
+    BoughtCart, Line, ORDER_PLACED, OrderAllocated, OrderCancelled, OrderDelivered, OrderEvent, OrderPaid, OrderPlaced,
+    OrderReturned, OrderShipped, ReturnedUnits, Units, UnitsAt,
 };
+pub(crate) use relay::Relay;
+pub use schema::event_schemas;
+pub(crate) use sink::{Kafka, RedisStream, STREAM, Sink};
+pub use tool::outbox_tool;
+
 use sqlx::PgConnection;
-use storefront_types::{Money, OrderId};
+use storefront_types::{Money, OrderId, Region};
 
 use crate::checkout::Memo;
 
@@ -56,6 +70,23 @@ pub(crate) fn placed_row(id: OrderId, memo: &Memo) -> OutboxRow {
 /// Writes one row in the transaction of what it tells.
 pub(crate) async fn insert(sql: &mut PgConnection, row: &OutboxRow) -> Result<(), sqlx::Error> {
     let OutboxRow { topic, key, sequence, payload } = row;
-    let insert = sqlx::query("insert into outbox (topic, key, sequence, payload) values ($1, $2, $3, $4::jsonb)");
-    insert.bind(topic).bind(key).bind(sequence).bind(payload).execute(sql).await.map(drop)
+    let insert = sqlx::query!(
+        "insert into outbox (topic, key, sequence, payload) values ($1, $2, $3, $4::text::jsonb)",
+        topic,
+        key,
+        sequence,
+        payload,
+    );
+    insert.execute(sql).await.map(drop)
+}
+
+/// A relay for each sink that is configured.
+pub(crate) fn relays(args: &EventArgs, region: &Region, database_url: &str, redis_url: &str) -> anyhow::Result<Vec<Relay>> {
+    let stream = Sink::Redis(RedisStream::new(redis_url, args.events_keep)?);
+    let mut relays = vec![Relay::new(format!("redis:{region}"), database_url, stream)];
+    if !args.events_kafka.is_empty() {
+        let kafka = Sink::Kafka(Box::new(Kafka::new(&args.events_kafka, &args.events_kafka_topic)?));
+        relays.push(Relay::new("kafka".to_owned(), database_url, kafka));
+    }
+    Ok(relays)
 }

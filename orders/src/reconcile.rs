@@ -65,7 +65,7 @@ async fn pass(
 }
 
 /// `false`: the memo is no order's, or PostgreSQL will never take it. One such reservation must not keep the others waiting.
-async fn record(store: &OrderStore, payments: &PaymentStore, reservation: &Reservation) -> anyhow::Result<bool> {
+pub(crate) async fn record(store: &OrderStore, payments: &PaymentStore, reservation: &Reservation) -> anyhow::Result<bool> {
     let Some((memo, id)) = memo_of(reservation).and_then(|memo| memo.order_of(reservation.id).map(|id| (memo, id))) else {
         tracing::debug!(id = %reservation.id, "a confirmed reservation has no order's memo");
         return Ok(false);

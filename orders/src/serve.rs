@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use catalog_api::CatalogClient;
+use futures_util::FutureExt;
 use inventory_api::InventoryClient;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use sqlx::PgPool;
-use storefront_service::{Listeners, Readiness, routed, with_request_context};
+use storefront_service::{Door, Listeners, Readiness, beside_admin_with, routed, serve_connections, with_request_context};
 use time::OffsetDateTime;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,8 +19,10 @@ use crate::{
     checkout::{Acknowledger, Runner, TicketKey, Till},
     config::ServeArgs,
     database,
-    http::{self, Shop},
-    order::OrderStore,
+    follow::Follower,
+    http::{self, AdminToken, Desk, Shop, admin_router},
+    order::{Effects, LifeStore, MoneyBack, OrderStore},
+    outbox,
     payment::{self, Holds, PaymentStore, Rest},
     reconcile,
 };
@@ -31,6 +36,9 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Between two steps through what is old: 500 rows in 10 s are four million a day.
 const SWEEP: Duration = Duration::from_secs(10);
 
+/// Longest wait for open requests after the signal to stop. Longer than a checkout's deadline at the edge.
+const DRAIN: Duration = Duration::from_secs(10);
+
 /// Serves one region until `shutdown`. Starts and serves also while PostgreSQL or Redis is away.
 pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
     let sql = database::pool(&args.database_url)?;
@@ -40,11 +48,13 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
     let carts = Carts::new(sql.clone(), redis.clone());
     let accounts = Accounts::new(sql.clone(), redis.clone(), args.region.clone());
     let payments = PaymentStore::new(sql.clone());
+    let life = LifeStore::new(sql.clone());
     let till = Till {
         payments: args.payment.open()?,
         store: payments.clone(),
         holds: Holds { store: payments.clone(), redis },
         hold: args.payment.hold(),
+        life: life.clone(),
     };
     let runner = Runner {
         store: store.clone(),
@@ -55,6 +65,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
         till,
     };
     let rest = Rest { runner: runner.clone(), older_than: args.payment.reconcile_after() };
+    let (admin, told) = aftermath(&args, &life, &runner, &carts)?;
     let shop = Shop {
         accounts: accounts.clone(),
         carts: carts.clone(),
@@ -62,19 +73,43 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
         key: TicketKey::read(&args.internal_key_file)?,
         rest: rest.clone(),
         webhooks: args.payment.webhooks()?,
+        life,
     };
     let readiness = Readiness::new(&["database"]);
-    let background = [
+    let mut background = vec![
         tokio::spawn(migrate(args.database_url.clone(), sql.clone(), readiness.clone())),
         tokio::spawn(reconcile::run(store, payments, inventory, args.reconcile_after_ms)),
         tokio::spawn(write_behind(accounts, carts)),
         tokio::spawn(sweep(sql)),
         tokio::spawn(payment::run(rest)),
     ];
+    background.extend(told);
     let app = with_request_context(http::router(shop));
-    let served = storefront_service::serve(listeners, routed(app), readiness, shutdown).await;
+    tracing::info!(http = %listeners.http_addr()?, "listening");
+    let stopped = shutdown.clone().cancelled_owned();
+    let server = serve_connections(listeners.http, Door::Open, routed(app), stopped).map(Ok);
+    let served = beside_admin_with(admin, DRAIN, listeners.admin, readiness, shutdown, server).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
+}
+
+/// What happens to orders after they were placed: the operators' routes, and what goes on behind.
+fn aftermath(
+    args: &ServeArgs,
+    life: &LifeStore,
+    runner: &Runner,
+    carts: &Carts,
+) -> anyhow::Result<(Router, Vec<JoinHandle<()>>)> {
+    let desk = Desk { life: life.clone(), runner: runner.clone() };
+    let admin = admin_router(desk, AdminToken::read(args.admin_token_file.as_deref())?);
+    let money = MoneyBack { till: runner.till.clone() };
+    let effects = Effects { life: life.clone(), inventory: runner.inventory.clone(), money };
+    let follower = Follower::new(&args.redis_url, carts.clone(), args.region.clone())?;
+    let mut told = vec![tokio::spawn(effects.run()), tokio::spawn(follower.run())];
+    for relay in outbox::relays(&args.events, &args.region, &args.database_url, &args.redis_url)? {
+        told.push(tokio::spawn(relay.run()));
+    }
+    Ok((admin, told))
 }
 
 fn connect(url: &str) -> anyhow::Result<ConnectionManager> {

@@ -123,6 +123,7 @@ fn router(shop: Arc<Storefront>, gate: Gate) -> Router {
         .route(paths::CHECKOUT_STATE, get(api_routes::orders))
         .route(paths::ORDERS, get(api_routes::orders))
         .route(paths::ORDER, get(api_routes::orders))
+        .route(paths::CANCEL, post(api_routes::orders))
         .route("/openapi.json", get(|| async { Json(openapi()) }))
         .merge(pages::router())
         .with_state(shop);

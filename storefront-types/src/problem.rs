@@ -56,6 +56,8 @@ problem_types! {
     StaleCount = "stale-count", 409, "The stock has changed since it was counted";
     /// Final for this key; nothing is held or taken.
     CheckoutGivenUp = "checkout-given-up", 409, "The checkout ended without an order";
+    /// `detail` says where the order stands and what may be done with it.
+    OrderConflict = "order-conflict", 409, "The order does not allow this now";
     ReservationConflict = "reservation-conflict", 409, "The reservation is in another state";
     /// Also for an id that was used before, and for a removal that would leave no quorum.
     MembershipConflict = "not-executed/membership-conflict", 409, "The membership cannot be changed so";

@@ -5,6 +5,8 @@ use storefront_types::{Money, OrderId, Sku};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use crate::{Parcel, Refund};
+
 /// Where the parcel goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +40,52 @@ pub enum OrderStatus {
     Accepted,
     /// Recorded.
     Placed,
+    Paid,
+    /// It is known which warehouse gives what.
+    Allocated,
+    PartlyShipped,
+    Shipped,
+    /// All its parcels arrived.
+    Delivered,
+    /// Called off before anything was shipped.
+    Cancelled,
+    PartlyReturned,
+    Returned,
+}
+
+impl OrderStatus {
+    pub const ALL: [Self; 10] = [
+        Self::Accepted,
+        Self::Placed,
+        Self::Paid,
+        Self::Allocated,
+        Self::PartlyShipped,
+        Self::Shipped,
+        Self::Delivered,
+        Self::Cancelled,
+        Self::PartlyReturned,
+        Self::Returned,
+    ];
+
+    /// As in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Placed => "placed",
+            Self::Paid => "paid",
+            Self::Allocated => "allocated",
+            Self::PartlyShipped => "partly_shipped",
+            Self::Shipped => "shipped",
+            Self::Delivered => "delivered",
+            Self::Cancelled => "cancelled",
+            Self::PartlyReturned => "partly_returned",
+            Self::Returned => "returned",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -58,6 +106,12 @@ pub struct Order {
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub placed_at: OffsetDateTime,
+    /// Of an order of which something was shipped; only where one order is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parcels: Vec<Parcel>,
+    /// Only where one order is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<Refund>,
 }
 
 /// Where one's own checkout stands, for a client whose answer was lost.

@@ -5,6 +5,7 @@
 mod account;
 mod cart;
 mod checkout;
+mod life;
 
 pub use account::{RegisterRequest, RegisterResponse, User};
 pub use cart::{
@@ -12,6 +13,10 @@ pub use cart::{
 };
 pub use checkout::{
     Address, CheckoutRequest, CheckoutState, CheckoutStatus, Order, OrderLine, OrderStatus, SettleCartRequest, TicketResponse,
+};
+pub use life::{
+    AllocateCommand, CancelRequest, EffectState, HistoryEntry, OrderDetail, OrderSummary, Parcel, PayCommand, PlainCommand,
+    Refund, RefundState, ReturnCommand, ReturnLine, ShipCommand, UnitsFrom, UnitsOf,
 };
 
 /// Paths, in the notation of the router. Public at an edge unless they start with `/internal/`.
@@ -27,10 +32,24 @@ pub mod paths {
     pub const ORDER: &str = "/v1/orders/{id}";
     /// `POST`, signed, from the payment provider; not routed by edges.
     pub const PAYMENT_WEBHOOKS: &str = "/v1/payments/webhooks";
+    /// `POST` [`crate::CancelRequest`]: one's own order, while nothing of it was shipped.
+    pub const CANCEL: &str = "/v1/orders/{id}/cancel";
     /// `POST`, with the shopper's session, at the home region: checks the session, answers [`crate::TicketResponse`].
     pub const TICKET: &str = "/internal/v1/checkout-tickets";
     /// `POST` [`crate::SettleCartRequest`] at the home region, after acceptance: empties the cart if it still has that version.
     pub const SETTLE_CART: &str = "/internal/v1/carts/settle";
+
+    /// Of operators, on the admin port, with `Authorization: Bearer` and the admin token.
+    pub mod admin {
+        pub const ORDERS: &str = "/admin/v1/orders";
+        pub const ORDER: &str = "/admin/v1/orders/{id}";
+        pub const PAY: &str = "/admin/v1/orders/{id}/pay";
+        pub const ALLOCATE: &str = "/admin/v1/orders/{id}/allocate";
+        pub const SHIP: &str = "/admin/v1/orders/{id}/ship";
+        pub const DELIVER: &str = "/admin/v1/orders/{id}/parcels/{number}/deliver";
+        pub const CANCEL: &str = "/admin/v1/orders/{id}/cancel";
+        pub const RETURN: &str = "/admin/v1/orders/{id}/return";
+    }
 }
 
 /// Carries the signed ticket from the edge to the `orders` instance beside the leader.

@@ -45,6 +45,11 @@ struct UserRow {
 }
 
 impl Accounts {
+    /// Region that keeps the carts of sessions that begin here.
+    pub(crate) fn home(&self) -> &Region {
+        &self.home
+    }
+
     pub(crate) fn new(sql: PgPool, redis: ConnectionManager, home: Region) -> Self {
         Self { sessions: Sessions::new(sql.clone(), redis), sql, home }
     }

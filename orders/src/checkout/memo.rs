@@ -112,6 +112,8 @@ impl Memo {
             total: self.total().unwrap_or(Money::new(i64::MAX, self.currency)),
             delivery_address: self.address.clone(),
             placed_at: self.placed_at(),
+            parcels: Vec::new(),
+            refunds: Vec::new(),
         }
     }
 }

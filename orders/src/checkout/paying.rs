@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     database::DatabaseError,
+    order::LifeStore,
     payment::{Authorisation, Captured, Charge, Holds, PaymentError, PaymentState, PaymentStore, Payments, Voided},
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct Till {
     pub(crate) holds: Holds,
     /// How long stock is held for a payment, before extensions.
     pub(crate) hold: Duration,
+    pub(crate) life: LifeStore,
 }
 
 fn not_answered(error: &ClientError) -> Event {
@@ -190,7 +192,6 @@ pub(crate) enum GiveBackError {
 impl Till {
     /// Lets go of an order's payment, or gives `amount` minor units of it back. `id` names the refund, so repeating it is safe; `whole`:
     /// all of the order goes back.
-    #[allow(dead_code, reason = "called where orders are cancelled and returned")]
     pub(crate) async fn give_back(&self, order: OrderId, id: Uuid, amount: i64, whole: bool) -> Result<GivenBack, GiveBackError> {
         let Some(known) = self.store.find(order).await? else { return Ok(GivenBack::Nothing) };
         let reference = known.reference.as_deref();
@@ -212,7 +213,11 @@ impl Till {
     /// Takes the money for a recorded order and notes it. `false`: not yet.
     pub(crate) async fn capture(&self, order: OrderId, reference: Option<&str>) -> bool {
         let done = match self.payments.capture(order, reference).await {
-            Ok(Captured::Done) => self.store.captured(order).await.map(|_| ()),
+            // The order first: what is noted as captured is not looked at again.
+            Ok(Captured::Done) => match self.life.paid(order, reference).await {
+                Ok(()) => self.store.captured(order).await,
+                Err(error) => Err(error),
+            },
             Ok(Captured::Never) | Err(PaymentError::Refused(_)) => {
                 tracing::error!(%order, "the payment of a recorded order cannot be captured; an operator must look at it");
                 metrics::counter!("orders_payments_failed_total").increment(1);

@@ -39,7 +39,7 @@ impl Shop {
 pub(super) async fn ticket(State(shop): State<Shop>, headers: HeaderMap) -> Result<Response, ProblemResponse> {
     let session = shop.known_session(&headers).await?;
     let cart = shop.carts.read(session.shopper).await?;
-    let ticket = shop.key.sign(&shop.accounts.home, (session.shopper, cart), OffsetDateTime::now_utc());
+    let ticket = shop.key.sign(shop.accounts.home(), (session.shopper, cart), OffsetDateTime::now_utc());
     Ok(hinted(&shop, private(StatusCode::OK, &TicketResponse { ticket })))
 }
 

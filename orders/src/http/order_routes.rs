@@ -63,6 +63,19 @@ impl Shop {
     }
 }
 
+impl Shop {
+    /// The order with its parcels and refunds, if anything was done with it yet. Where they cannot be read now, without.
+    async fn with_parcels(&self, order: Order) -> Order {
+        if matches!(order.status, OrderStatus::Accepted | OrderStatus::Placed) {
+            return order;
+        }
+        match self.life.read(order.id).await {
+            Ok(Some(dossier)) => dossier.order(),
+            _ => order,
+        }
+    }
+}
+
 /// One's own orders, newest first.
 #[utoipa::path(get, path = orders_api::paths::ORDERS, params(PageQuery), responses((status = 200, body = Page<Order>)))]
 pub(super) async fn history(State(shop): State<Shop>, headers: HeaderMap, StrictQuery(query): StrictQuery<PageQuery>) -> Answer {
@@ -80,7 +93,7 @@ pub(super) async fn history(State(shop): State<Shop>, headers: HeaderMap, Strict
     Ok(private(StatusCode::OK, &page))
 }
 
-fn cursor(text: &str) -> Option<(OffsetDateTime, Uuid)> {
+pub(super) fn cursor(text: &str) -> Option<(OffsetDateTime, Uuid)> {
     let (at, id) = text.split_once('.')?;
     Some((OffsetDateTime::from_unix_timestamp_nanos(at.parse().ok()?).ok()?, id.parse().ok()?))
 }
@@ -96,7 +109,7 @@ pub(super) async fn one(
     let session = shop.known_session(&headers).await?;
     let id: OrderId = id.parse().map_err(|_| invalid("id", "an order id is a UUID"))?;
     match shop.find(&context, id, session.shopper).await? {
-        Some((_, Some(order))) => Ok(private(StatusCode::OK, &order)),
+        Some((_, Some(order))) => Ok(private(StatusCode::OK, &shop.with_parcels(order).await)),
         _ => Err(ProblemType::NotFound.into()),
     }
 }

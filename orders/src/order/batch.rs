@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use orders_api::OrderStatus;
 use storefront_types::{Money, OrderId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::checkout::Memo;
+use crate::{checkout::Memo, outbox::placed_row};
 
 /// An order as it was accepted, on its way into PostgreSQL.
 #[derive(Clone, Debug)]
@@ -28,7 +27,7 @@ pub(super) struct OrderColumns {
     /// JSON documents.
     pub(super) addresses: Vec<String>,
     pub(super) placed: Vec<OffsetDateTime>,
-    /// What others learn of each: the order as a JSON document.
+    /// What others learn of each, as a JSON document.
     pub(super) payloads: Vec<String>,
 }
 
@@ -57,7 +56,7 @@ pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> (Order
         orders.currencies.push(memo.currency.as_str().to_owned());
         orders.addresses.push(serde_json::to_string(&memo.address).unwrap_or_default());
         orders.placed.push(memo.placed_at());
-        orders.payloads.push(serde_json::to_string(&memo.order(*id, OrderStatus::Placed)).unwrap_or_default());
+        orders.payloads.push(placed_row(*id, memo).payload);
         for (position, (sku, quantity, amount)) in (1..).zip(&memo.lines) {
             items.orders.push(id.uuid());
             items.positions.push(position);
@@ -97,21 +96,19 @@ pub(super) mod tests {
         let id = crate::checkout::order_id(shopper, &key);
         let lines = vec![line("a"), line("b")];
         let (currency, fingerprint) = ("EUR".parse().unwrap(), "00ff".to_owned());
-        Placed {
-            id,
-            memo: Memo {
-                shopper,
-                key,
-                fingerprint,
-                currency,
-                address,
-                lines,
-                placed_at_ms: 1_000,
-                payment: None,
-                attempt: 0,
-                cart: None,
-            },
-        }
+        let memo = Memo {
+            shopper,
+            key,
+            fingerprint,
+            currency,
+            address,
+            lines,
+            placed_at_ms: 1_000,
+            cart: None,
+            payment: None,
+            attempt: 0,
+        };
+        Placed { id, memo }
     }
 
     #[test]

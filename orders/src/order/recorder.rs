@@ -6,13 +6,13 @@
 use sqlx::PgPool;
 
 use super::batch::{Placed, columns};
-use crate::database::{DatabaseError, Gathered, within};
+use crate::{
+    database::{DatabaseError, Gathered, within},
+    outbox::ORDER_PLACED,
+};
 
 /// Orders of one SQL commit: 256 x about 2 KiB of columns are half a megabyte, and some milliseconds of PostgreSQL.
 pub(super) const MOST: usize = 256;
-
-/// The topic under which a placed order is published.
-const ORDER_PLACED: &str = "orders.order-placed.v1";
 
 /// Records every order of the batch, each once; a second time changes nothing. A batch that PostgreSQL refuses is halved until the order that it
 /// refuses is alone: at most 2 x log2(256) = 16 more statements for one such order.

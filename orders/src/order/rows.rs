@@ -15,6 +15,7 @@ pub(super) struct OrderRow {
     pub(super) currency: String,
     pub(super) delivery_address: Json<Address>,
     pub(super) placed_at: OffsetDateTime,
+    pub(super) status: String,
 }
 
 /// A row of `order_item`.
@@ -34,11 +35,13 @@ pub(super) fn order<'a>(row: &OrderRow, items: impl Iterator<Item = &'a ItemRow>
     let currency: Currency = row.currency.parse().map_err(unreadable)?;
     Ok(Order {
         id: OrderId::new(row.id),
-        status: OrderStatus::Placed,
+        status: OrderStatus::parse(&row.status).unwrap_or(OrderStatus::Placed),
         lines: items.map(|item| line(item, currency)).collect::<Result<_, _>>()?,
         total: Money::new(row.total_amount, currency),
         delivery_address: row.delivery_address.0.clone(),
         placed_at: row.placed_at,
+        parcels: Vec::new(),
+        refunds: Vec::new(),
     })
 }
 

@@ -82,7 +82,7 @@ impl OrderStore {
             // The first condition is the second's own, for the choice of partitions.
             let rows = sqlx::query_as!(
                 OrderRow,
-                r#"select id, shopper_id, fingerprint, total_amount, currency, delivery_address as "delivery_address: Json<Address>", placed_at
+                r#"select id, shopper_id, fingerprint, total_amount, currency, delivery_address as "delivery_address: Json<Address>", placed_at, status
                    from shop_order
                    where shopper_id = $1 and placed_at <= $2 and (placed_at, id) < ($2, $3)
                    order by placed_at desc, id desc limit $4"#,
@@ -112,7 +112,7 @@ async fn find_all(sql: &PgPool, asked: &[(OrderId, ShopperId)]) -> Gathered<Opti
         // Every month's index is asked: the id alone does not tell the time.
         let rows = sqlx::query_as!(
             OrderRow,
-            r#"select id, shopper_id, fingerprint, total_amount, currency, delivery_address as "delivery_address: Json<Address>", placed_at
+            r#"select id, shopper_id, fingerprint, total_amount, currency, delivery_address as "delivery_address: Json<Address>", placed_at, status
                from shop_order where id = any($1)"#,
             &ids,
         );

@@ -110,6 +110,9 @@ pub(crate) struct ReturnedUnits {
     pub(crate) quantity: u32,
     /// They are for sale again.
     pub(crate) restock: bool,
+    /// Where they came back to, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) location: Option<LocationId>,
 }
 
 /// Shipped units came back.
@@ -139,17 +142,28 @@ pub(crate) enum OrderEvent {
 /// The `type` of an order that was placed.
 pub(crate) const ORDER_PLACED: &str = "orders.order-placed.v1";
 
+/// Every `type` there is; each has a schema of its name in orders/schemas/.
+pub(crate) const KINDS: [&str; 7] = [
+    ORDER_PLACED,
+    "orders.order-paid.v1",
+    "orders.order-allocated.v1",
+    "orders.order-shipped.v1",
+    "orders.order-delivered.v1",
+    "orders.order-cancelled.v1",
+    "orders.order-returned.v1",
+];
+
 impl OrderEvent {
     /// The CloudEvents `type`; its last part is the version of the data's shape.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Placed(_) => ORDER_PLACED,
-            Self::Paid(_) => "orders.order-paid.v1",
-            Self::Allocated(_) => "orders.order-allocated.v1",
-            Self::Shipped(_) => "orders.order-shipped.v1",
-            Self::Delivered(_) => "orders.order-delivered.v1",
-            Self::Cancelled(_) => "orders.order-cancelled.v1",
-            Self::Returned(_) => "orders.order-returned.v1",
+            Self::Paid(_) => KINDS[1],
+            Self::Allocated(_) => KINDS[2],
+            Self::Shipped(_) => KINDS[3],
+            Self::Delivered(_) => KINDS[4],
+            Self::Cancelled(_) => KINDS[5],
+            Self::Returned(_) => KINDS[6],
         }
     }
 

@@ -220,7 +220,7 @@ async fn start_catalog(csv: PathBuf, stop: &CancellationToken) -> String {
 
 /// A shopper at a process of `orders`, as an edge would speak for them.
 pub(crate) struct Shopper {
-    http: Client,
+    pub(crate) http: Client,
     pub(crate) base: String,
     pub(crate) token: String,
 }

@@ -1,0 +1,221 @@
+//! Tells one sink of events: at least once, and those of one order in order.
+//!
+//! One instance at a time does it for a sink: it holds a lock of its PostgreSQL session, and moves the cursor on that same connection. What
+//! was sent and not noted before a crash is sent again. What the sink will never take is parked, and so is what follows for the same order,
+//! until an operator looks at it; other orders go on.
+
+use std::{collections::HashSet, time::Duration};
+
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    envelope::{Message, Waiting, message},
+    rows::{self, Cursor},
+    sink::{Published, Refusal, Sink},
+};
+
+/// Rows of one batch: 200 x about 1 KiB.
+const BATCH: i64 = 200;
+
+/// Between two looks at an empty outbox. A notification from PostgreSQL would come sooner, and would put all checkouts' commits in a queue.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// Between two attempts at a sink, a lock or PostgreSQL.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Attempts with a message that the sink says it will never take; it may have been configured anew in between.
+const ATTEMPTS: u32 = 3;
+
+/// Parked rows of a sink. One that refuses so many is ill itself: the relay waits then.
+const MAX_PARKED: i64 = 100_000;
+
+/// Between two times of deleting and measuring.
+const TIDY: Duration = Duration::from_secs(2);
+
+/// Longest wait for PostgreSQL; a connection that is cut off without a word is left then, and with it the lock.
+const SQL: Duration = Duration::from_secs(10);
+
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("PostgreSQL: {0}")]
+    Sql(#[from] sqlx::Error),
+    #[error("PostgreSQL did not answer within {SQL:?}")]
+    NoAnswer,
+    #[error("the sink: {0}")]
+    Sink(String),
+    #[error("{MAX_PARKED} events are parked: replay or drop them with `orders outbox`")]
+    TooManyParked,
+}
+
+async fn bounded<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, RelayError> {
+    Ok(timeout(SQL, work).await.map_err(|_| RelayError::NoAnswer)??)
+}
+
+pub(crate) struct Relay {
+    name: String,
+    url: String,
+    sink: Sink,
+    /// The row that was refused last, and how often.
+    refused: (i64, u32),
+}
+
+impl Relay {
+    /// `name` is the sink's in the database: of each name one relay works at a time.
+    pub(crate) fn new(name: String, url: &str, sink: Sink) -> Self {
+        Self { name, url: url.to_owned(), sink, refused: (0, 0) }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let mut is_well = true;
+        loop {
+            let Err(error) = self.session(&mut is_well).await;
+            match std::mem::replace(&mut is_well, false) {
+                true => tracing::warn!(%error, sink = self.name, "events wait; tried again until it works"),
+                false => tracing::debug!(%error, sink = self.name, "events wait"),
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    /// From the connection to its loss.
+    async fn session(&mut self, is_well: &mut bool) -> Result<std::convert::Infallible, RelayError> {
+        let options: PgConnectOptions = self.url.parse()?;
+        let options = options.application_name(&format!("orders outbox {}", self.name));
+        let mut sql = bounded(PgConnection::connect_with(&options)).await?;
+        while !bounded(rows::lock(&mut sql, &self.name)).await? {
+            sleep(RETRY).await;
+        }
+        let mut cursor = bounded(rows::cursor(&mut sql, &self.name)).await?;
+        let mut tidied: Option<Instant> = None;
+        loop {
+            let replayed = self.replay(&mut sql).await?;
+            let waiting = bounded(rows::waiting(&mut sql, cursor, BATCH)).await?;
+            self.tell(&mut sql, &waiting, &mut cursor).await?;
+            *is_well = true;
+            if tidied.is_none_or(|at| at.elapsed() > TIDY) {
+                tidied = Some(Instant::now());
+                self.tidy(&mut sql, cursor).await?;
+            }
+            if waiting.is_empty() && !replayed {
+                sleep(IDLE).await;
+            }
+        }
+    }
+
+    /// Sends rows and moves the cursor, as far as it gets.
+    async fn tell(&mut self, sql: &mut PgConnection, rows: &[Waiting], cursor: &mut Cursor) -> Result<(), RelayError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<String> = rows.iter().map(|row| row.key.clone()).collect();
+        let parked = bounded(rows::parked_of(sql, &self.name, &keys)).await?;
+        let mut parked: HashSet<String> = parked.into_iter().collect();
+        let mut at = 0;
+        while at < rows.len() {
+            let row = &rows[at];
+            if parked.contains(&row.key) {
+                self.park(sql, row, "it comes after a parked event of its order").await?;
+                (*cursor, at) = (Cursor::at(row), at + 1);
+                continue;
+            }
+            let (messages, unfit) = sendable(&rows[at..], &parked);
+            let (taken, refusal) = match messages.is_empty() {
+                true => (0, unfit),
+                false => {
+                    let Published { taken, refusal } = self.sink.publish(&messages).await;
+                    crate::fault::after("publish");
+                    (taken, refusal.map(|refusal| (refusal, &rows[at + taken])))
+                }
+            };
+            if taken > 0 {
+                *cursor = Cursor::at(&rows[at + taken - 1]);
+                bounded(rows::advance(sql, &self.name, *cursor)).await?;
+                metrics::counter!("orders_events_published_total", "sink" => self.name.clone()).increment(taken as u64);
+                at += taken;
+            }
+            match refusal {
+                None => {}
+                Some((Refusal::Later(reason), _)) => return Err(RelayError::Sink(reason)),
+                Some((Refusal::Message(reason), row)) if self.is_last_attempt(row) => {
+                    self.park(sql, row, &reason).await?;
+                    parked.insert(row.key.clone());
+                    (*cursor, at) = (Cursor::at(row), at + 1);
+                }
+                Some((Refusal::Message(_), _)) => sleep(RETRY).await,
+            }
+        }
+        Ok(())
+    }
+
+    fn is_last_attempt(&mut self, row: &Waiting) -> bool {
+        let before = if self.refused.0 == row.row_id { self.refused.1 } else { 0 };
+        self.refused = (row.row_id, before + 1);
+        before + 1 >= ATTEMPTS
+    }
+
+    async fn park(&self, sql: &mut PgConnection, row: &Waiting, reason: &str) -> Result<(), RelayError> {
+        if bounded(rows::parked_count(sql, &self.name)).await? >= MAX_PARKED {
+            return Err(RelayError::TooManyParked);
+        }
+        tracing::error!(
+            sink = self.name,
+            order = row.key,
+            row = row.row_id,
+            reason,
+            "an event is parked; see `orders outbox list`"
+        );
+        bounded(rows::park(sql, &self.name, row, reason)).await
+    }
+
+    /// Sends again what an operator asked for. Whether there was something.
+    async fn replay(&mut self, sql: &mut PgConnection) -> Result<bool, RelayError> {
+        let rows = bounded(rows::replayed(sql, &self.name, BATCH)).await?;
+        let (messages, unfit) = sendable(&rows, &HashSet::new());
+        let (taken, refusal) = match messages.is_empty() {
+            true => (0, unfit),
+            false => {
+                let Published { taken, refusal } = self.sink.publish(&messages).await;
+                (taken, refusal.map(|refusal| (refusal, &rows[taken])))
+            }
+        };
+        let sent: Vec<i64> = rows[..taken].iter().map(|row| row.row_id).collect();
+        if !sent.is_empty() {
+            bounded(rows::unpark(sql, &self.name, &sent)).await?;
+        }
+        match refusal {
+            None => {}
+            Some((Refusal::Later(reason), _)) => return Err(RelayError::Sink(reason)),
+            Some((Refusal::Message(reason), row)) => bounded(rows::refused_again(sql, &self.name, row, &reason)).await?,
+        }
+        Ok(!rows.is_empty())
+    }
+
+    /// Deletes what all sinks have, and says how far behind this one is.
+    async fn tidy(&self, sql: &mut PgConnection, cursor: Cursor) -> Result<(), RelayError> {
+        bounded(rows::delete_told(sql)).await?;
+        let lag_s = bounded(rows::lag_s(sql, cursor)).await?;
+        let parked = bounded(rows::parked_count(sql, &self.name)).await?;
+        metrics::gauge!("orders_events_lag_seconds", "sink" => self.name.clone()).set(lag_s);
+        metrics::gauge!("orders_events_parked", "sink" => self.name.clone()).set(parked as f64);
+        Ok(())
+    }
+}
+
+/// Messages of the rows from the front, up to one that has to be parked; where the first one has to be, why.
+fn sendable<'a>(rows: &'a [Waiting], parked: &HashSet<String>) -> (Vec<Message>, Option<(Refusal, &'a Waiting)>) {
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in rows {
+        if parked.contains(&row.key) {
+            break;
+        }
+        match message(row) {
+            Ok(ready) => messages.push(ready),
+            Err(reason) => {
+                let unfit = messages.is_empty().then_some((Refusal::Message(reason), row));
+                return (messages, unfit);
+            }
+        }
+    }
+    (messages, None)
+}

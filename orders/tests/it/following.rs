@@ -1,0 +1,70 @@
+//! The consumer that settles carts: an event that comes twice, or late, changes nothing more.
+
+use serde_json::{Value, json};
+
+use super::running::{Running, Shopper, eventually};
+
+async fn lines(shopper: &Shopper) -> Value {
+    shopper.get("/v1/cart").await["lines"].clone()
+}
+
+/// Puts events into the stream as a relay does that tells them again.
+async fn tell_again(running: &Running, events: &[&Value]) {
+    let mut redis = redis::Client::open(running.redis_url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    for event in events {
+        let mut add = redis::cmd("XADD");
+        add.arg("events:orders").arg("*").arg("event").arg(event.to_string());
+        let _: String = add.query_async(&mut redis).await.unwrap();
+    }
+}
+
+/// Waits until the consumer has read and acknowledged all there is.
+async fn followed(running: &Running) {
+    let mut redis = redis::Client::open(running.redis_url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    eventually("the consumer to have read all", async || {
+        let last: Vec<(String, Vec<String>)> = redis::cmd("XREVRANGE")
+            .arg("events:orders")
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(1)
+            .query_async(&mut redis)
+            .await
+            .ok()?;
+        let groups: redis::streams::StreamInfoGroupsReply =
+            redis::cmd("XINFO").arg("GROUPS").arg("events:orders").query_async(&mut redis).await.ok()?;
+        let group = groups.groups.first()?;
+        (group.last_delivered_id == last.first()?.0 && group.pending == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cart_whose_edge_died_is_settled_by_the_event_once() {
+    let running = Running::start().await;
+    let mut orders = running.orders(None, &[]).await;
+    let shopper = Shopper::register(&running, &orders).await;
+    running.receive("LAMP", "eu-1", 10).await;
+    running.receive("MUG", "eu-1", 10).await;
+    // Nobody settles: the edge is dead. The event does.
+    shopper.buy(&[("LAMP", 1)]).await;
+    eventually("the cart to be emptied", async || (lines(&shopper).await == json!([])).then_some(())).await;
+    shopper.buy(&[("MUG", 2)]).await;
+    eventually("the second cart to be emptied", async || (lines(&shopper).await == json!([])).then_some(())).await;
+    shopper.fill(&[("LAMP", 3)]).await;
+    followed(&running).await;
+    let events = running.events().await;
+    assert_eq!(events.len(), 2);
+    // Twice, in the wrong order, and with something between that is no event.
+    let nonsense = json!({"type": "orders.order-placed.v1", "data": {"order_id": 7}});
+    tell_again(&running, &[&events[1], &events[0], &nonsense, &events[0], &events[1]]).await;
+    followed(&running).await;
+    assert_eq!(lines(&shopper).await[0]["quantity"], 3, "a later cart is not the one that was bought");
+    // An instance that died with an event in its hands: another one takes it over, and reads on.
+    orders.kill();
+    let orders = running.orders(None, &[]).await;
+    let shopper = Shopper { base: orders.http.clone(), ..shopper };
+    let (status, _) = shopper.check_out().await;
+    assert_eq!(status, 201);
+    eventually("the third cart to be emptied", async || (lines(&shopper).await == json!([])).then_some(())).await;
+}

@@ -1,0 +1,72 @@
+//! The Kafka sink, against librdkafka's own brokers.
+
+use std::time::Duration;
+
+use rdkafka::{
+    ClientConfig, Message,
+    consumer::{Consumer, StreamConsumer},
+    mocking::MockCluster,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    events::write,
+    running::{Running, eventually},
+};
+
+const TOPIC: &str = "orders.events";
+
+/// Key, content type and event of the next messages.
+async fn read(consumer: &StreamConsumer, count: usize) -> Vec<(String, Value)> {
+    let mut read = Vec::new();
+    while read.len() < count {
+        let next = tokio::time::timeout(Duration::from_secs(60), consumer.recv()).await.expect("a message in time");
+        // While brokers are away the consumer says so, and goes on by itself.
+        let Ok(next) = next else { continue };
+        let key = String::from_utf8(next.key().unwrap().to_vec()).unwrap();
+        read.push((key, serde_json::from_slice(next.payload().unwrap()).unwrap()));
+    }
+    read
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_get_every_event_under_its_orders_key_also_after_they_were_away() {
+    let cluster = MockCluster::new(3).unwrap();
+    cluster.create_topic(TOPIC, 4, 3).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &brokers).set("group.id", "test").set("auto.offset.reset", "earliest");
+    let consumer: StreamConsumer = config.create().unwrap();
+    consumer.subscribe(&[TOPIC]).unwrap();
+
+    let running = Running::start().await;
+    let mut orders = running.orders(None, &["--events-kafka", &brokers]).await;
+    let mut sql = running.sql().await;
+    let ids: Vec<Uuid> = (0..10).map(|_| Uuid::new_v4()).collect();
+    for sequence in 1..=5 {
+        for id in &ids {
+            write(&mut sql, *id, sequence, "{}").await;
+        }
+    }
+    let mut all = read(&consumer, 50).await;
+    // All brokers gone: events wait, and the region's Redis is told meanwhile.
+    (1..=3).for_each(|broker| cluster.broker_down(broker).unwrap());
+    write(&mut sql, ids[0], 6, "{}").await;
+    eventually("Redis to have it", async || (running.events().await.len() == 51).then_some(())).await;
+    orders.kill();
+    (1..=3).for_each(|broker| cluster.broker_up(broker).unwrap());
+    let _orders = running.orders(None, &["--events-kafka", &brokers]).await;
+    while !all.iter().any(|(_, event)| event["id"] == format!("{}:6", ids[0]).as_str()) {
+        all.extend(read(&consumer, 1).await);
+    }
+    for id in &ids {
+        let own = all.iter().filter(|(key, event)| *key == id.to_string() && event["subject"] == key.as_str());
+        let mut sequences: Vec<u32> = own.map(|(_, event)| event["sequence"].as_str().unwrap().parse().unwrap()).collect();
+        sequences.dedup();
+        let expected = if *id == ids[0] { 6 } else { 5 };
+        assert_eq!(sequences, (1..=expected).collect::<Vec<_>>(), "in order, and none lost");
+    }
+    let sinks = running.outbox(&["list"])["sinks"].clone();
+    assert_eq!((&sinks[0]["sink"], &sinks[1]["sink"]), (&"kafka".into(), &"redis:eu".into()));
+}
