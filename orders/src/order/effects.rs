@@ -32,10 +32,10 @@ const CLAIMED: i64 = 50;
 
 /// Nobody else tries a claimed effect for so long, so that is how long one waits whose process died. A slow one may be tried twice at once,
 /// which is harmless.
-const LEASE_S: f64 = 10.0;
+const LEASE_S: i64 = 10;
 
 /// Longest wait between two attempts.
-const MAX_WAIT_S: f64 = 300.0;
+const MAX_WAIT_S: i64 = 300;
 
 /// What does the work.
 #[derive(Clone)]
@@ -179,7 +179,7 @@ impl Effects {
 async fn claim(sql: &PgPool) -> Result<Vec<Claimed>, DatabaseError> {
     within(async {
         let rows = sqlx::query!(
-            r#"update order_effect set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $2)
+            r#"update order_effect set attempts = attempts + 1, next_attempt_at = now() + $2::bigint * interval '1 second'
                where id in (select id from order_effect where done_at is null and next_attempt_at <= now()
                             order by next_attempt_at limit $1 for update skip locked)
                returning id, order_id, body as "body: Json<EffectBody>", attempts"#,
@@ -240,9 +240,9 @@ async fn done(sql: &PgPool, id: Uuid, result: Option<RefundState>) -> Result<(),
 }
 
 async fn put_off(sql: &PgPool, effect: &Claimed, error: &str) -> Result<(), DatabaseError> {
-    let wait_s = 2_f64.powi(effect.attempts.clamp(0, 20)).min(MAX_WAIT_S);
+    let wait_s = (1_i64 << effect.attempts.clamp(0, 20)).min(MAX_WAIT_S);
     let update = sqlx::query!(
-        "update order_effect set last_error = $2, next_attempt_at = now() + make_interval(secs => $3) where id = $1 and done_at is null",
+        "update order_effect set last_error = $2, next_attempt_at = now() + $3::bigint * interval '1 second' where id = $1 and done_at is null",
         effect.id,
         error,
         wait_s,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::{
-    ClientConfig, Message,
+    ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{Consumer, StreamConsumer},
     mocking::MockCluster,
 };
@@ -16,6 +16,7 @@ use super::{
 };
 
 const TOPIC: &str = "orders.events";
+const PARTITIONS: i32 = 4;
 
 /// Key, content type and event of the next messages.
 async fn read(consumer: &StreamConsumer, count: usize) -> Vec<(String, Value)> {
@@ -33,12 +34,16 @@ async fn read(consumer: &StreamConsumer, count: usize) -> Vec<(String, Value)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn brokers_get_every_event_under_its_orders_key_also_after_they_were_away() {
     let cluster = MockCluster::new(3).unwrap();
-    cluster.create_topic(TOPIC, 4, 3).unwrap();
+    cluster.create_topic(TOPIC, PARTITIONS, 3).unwrap();
     let brokers = cluster.bootstrap_servers();
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &brokers).set("group.id", "test").set("auto.offset.reset", "earliest");
+    config.set("bootstrap.servers", &brokers).set("group.id", "test").set("reconnect.backoff.max.ms", "200");
     let consumer: StreamConsumer = config.create().unwrap();
-    consumer.subscribe(&[TOPIC]).unwrap();
+    let mut all_of_it = TopicPartitionList::new();
+    for partition in 0..PARTITIONS {
+        all_of_it.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&all_of_it).unwrap();
 
     let running = Running::start().await;
     let mut orders = running.orders(None, &["--events-kafka", &brokers]).await;

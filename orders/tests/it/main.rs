@@ -11,6 +11,7 @@ mod openapi;
 mod parking;
 mod payment_crashes;
 mod payments;
+mod refunds;
 #[allow(dead_code, reason = "each topic uses a part of it")]
 mod running;
 mod stripe;
