@@ -4,38 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use chaos::{
     audit,
-    check::{Attempt, Heard, conservation, sale},
+    check::{Attempt, Heard, sale},
     workload::Shopper,
 };
 use futures_util::StreamExt;
-use inventory_api::ReceiveRequest;
-use storefront_types::{CallContext, CommandId, Quantity, Sku};
 use uuid::Uuid;
 
-use super::running::{Running, eventually};
+use super::{
+    books::{at_rest, receive},
+    running::Running,
+};
 
 const SHOPPERS: usize = 200;
 const UNITS: u32 = 50;
 
 /// Of ten shoppers, so many ask twice under one key, over another edge, at the same time.
 const IMPATIENT_OF_TEN: usize = 3;
-
-async fn receive(running: &Running, sku: &str, units: u32) {
-    let client = audit::inventory(&running.topology()).unwrap();
-    let (id, location) = (CommandId::new(Uuid::now_v7()), "eu-1".parse().unwrap());
-    let request = ReceiveRequest { id, sku: Sku::parse(sku).unwrap(), location, quantity: Quantity::new(units).unwrap() };
-    client.receive(&CallContext::background(Uuid::new_v4()), &request).await.unwrap();
-}
-
-/// Both stores agree, nothing is held, nothing waits: tried until it is so.
-async fn at_rest(running: &Running) {
-    eventually("the books to balance", async || {
-        let books = audit::read(&running.topology()).await.ok()?;
-        let rest = books.held.is_empty() && books.unrecorded.is_empty();
-        (rest && conservation(&books).is_empty()).then_some(())
-    })
-    .await;
-}
 
 /// Registered, each with one unit in the cart, over all edges.
 async fn ready_shoppers(edges: &[String], http: &reqwest::Client) -> Vec<Shopper> {

@@ -2,10 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
+mod bad_input;
 mod bench;
+mod books;
+mod carts;
 mod flash_sale;
 mod launcher;
 mod payments;
 mod public_api;
+mod races;
+mod refused;
+mod region_outage;
 mod running;
+mod shop;
 mod tidy;

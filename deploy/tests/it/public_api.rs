@@ -2,57 +2,15 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
-use storefront_types::{Problem, ProblemType};
+use storefront_types::ProblemType;
 use uuid::Uuid;
 
-use super::running::{Running, eventually};
-
-struct Api {
-    http: Client,
-    edges: Vec<String>,
-}
-
-impl Api {
-    fn post(&self, edge: usize, path: &str, token: &str, body: &Value) -> RequestBuilder {
-        self.http.post(format!("http://{}{path}", self.edges[edge])).bearer_auth(token).json(body)
-    }
-
-    async fn get(&self, edge: usize, path: &str, token: &str) -> Response {
-        self.http.get(format!("http://{}{path}", self.edges[edge])).bearer_auth(token).send().await.unwrap()
-    }
-
-    async fn register(&self) -> String {
-        let body = json!({"email": format!("{}@example.org", Uuid::new_v4().simple()), "phone_number": "+4930123456"});
-        let answer = self.post(0, "/v1/users/register", "", &body).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::CREATED);
-        answer.json::<Value>().await.unwrap()["session_token"].as_str().unwrap().to_owned()
-    }
-
-    async fn add(&self, token: &str, sku: &str, quantity: u32) {
-        let answer = self.post(0, "/v1/cart/add", token, &json!({"sku": sku, "quantity": quantity})).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-    }
-
-    fn checkout(&self, edge: usize, token: &str, key: &str, city: &str) -> RequestBuilder {
-        let address = json!({"name": "Ada", "line1": "1 Main St", "city": city, "postal_code": "10115", "country": "DE"});
-        self.post(edge, "/v1/orders/checkout", token, &json!({"delivery_address": address})).header("idempotency-key", key)
-    }
-}
-
-async fn problem(request: RequestBuilder) -> (ProblemType, Problem) {
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.headers()["content-type"], "application/problem+json", "{}", answer.status());
-    let problem: Problem = answer.json().await.unwrap();
-    (problem.kind().unwrap(), problem)
-}
-
-async fn named(request: RequestBuilder) -> String {
-    let (kind, problem) = problem(request).await;
-    assert_eq!(kind, ProblemType::InvalidRequest, "{problem:?}");
-    problem.invalid_params[0].name.clone()
-}
+use super::{
+    running::{Running, eventually},
+    shop::{Api, named, problem},
+};
 
 async fn accounts_and_carts(api: &Api) {
     let token = api.register().await;
@@ -157,7 +115,7 @@ async fn caching(api: &Api) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_is_the_contracts() {
     let running = Running::start().await;
-    let api = Api { http: Client::new(), edges: running.edges() };
+    let api = Api::new(&running);
     accounts_and_carts(&api).await;
     checkouts(&api).await;
     caching(&api).await;

@@ -11,7 +11,7 @@ use deploy_api::{ProcessKind, Topology};
 pub(crate) struct Running {
     pub(crate) supervisor: Supervisor,
     pub(crate) place: Place,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A product with no stock of its own but what the test receives.
@@ -20,15 +20,23 @@ pub(crate) const SALE_CSV: &str = "Handle,Title,Type,Option1 Name,Option1 Value,
     calm,Calm Lamp,Home > Lighting,Title,Default Title,CALM-1,30,9.50\n";
 
 impl Running {
-    /// Starts in a blocking thread, because starting waits on processes.
     pub(crate) async fn start() -> Self {
         Self::of(Spec::read(None).unwrap()).await
     }
 
     pub(crate) async fn of(spec: Spec) -> Self {
+        Self::with(spec, SALE_CSV).await
+    }
+
+    pub(crate) async fn selling(catalog: &str) -> Self {
+        Self::with(Spec::read(None).unwrap(), catalog).await
+    }
+
+    /// Starts in a blocking thread, because starting waits on processes.
+    async fn with(spec: Spec, catalog: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let csv = folder.path().join("sale.csv");
-        std::fs::write(&csv, SALE_CSV).unwrap();
+        std::fs::write(&csv, catalog).unwrap();
         let name = format!("test-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let place = Place::of(&name).unwrap().with_any_ports();
         let at = place.clone();
@@ -38,7 +46,15 @@ impl Running {
             supervisor
         };
         let supervisor = tokio::task::spawn_blocking(start).await.unwrap();
-        Self { supervisor, place, _folder: folder }
+        Self { supervisor, place, folder }
+    }
+
+    /// Imports another export of the catalog: prices change, products go and come.
+    pub(crate) async fn import(&self, csv: &str) {
+        let path = self.folder.path().join("next.csv");
+        std::fs::write(&path, csv).unwrap();
+        let supervisor = self.supervisor.clone();
+        tokio::task::spawn_blocking(move || seed(&supervisor, &[path])).await.unwrap().unwrap();
     }
 
     pub(crate) fn topology(&self) -> Topology {
