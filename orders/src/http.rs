@@ -3,6 +3,7 @@
 mod account_routes;
 mod cancel_route;
 mod cart_routes;
+mod cart_stock;
 mod checkout_routes;
 mod life_commands;
 mod life_routes;

@@ -59,10 +59,11 @@ fn check_key(headers: &HeaderMap) -> Result<(), Problem> {
         let detail = "send a fresh UUID as Idempotency-Key; a retry of the same checkout sends the same one";
         return Err(Problem::new(ProblemType::MissingIdempotencyKey).detail(detail));
     };
+    let is_one = headers.get_all("idempotency-key").iter().count() == 1;
     match value.to_str().map(str::parse::<IdempotencyKey>) {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(_)) if is_one => Ok(()),
         _ => {
-            let detail = "1 to 144 visible ASCII characters without '/'";
+            let detail = "one key of 1 to 144 visible ASCII characters without '/'";
             Err(Problem::new(ProblemType::InvalidIdempotencyKey).detail(detail).invalid_param("Idempotency-Key", detail))
         }
     }

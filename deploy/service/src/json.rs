@@ -53,7 +53,9 @@ pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemResponse
 fn explain<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemResponse> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
+        // Where no object is, there are no fields to name.
+        let is_object = body.trim_ascii_start().starts_with(b"{");
+        let path = if is_object { error.path().to_string() } else { ".".to_owned() };
         invalid(&path, &error.into_inner())
     })?;
     deserializer.end().map_err(|error| invalid(".", &error))?;
@@ -71,9 +73,9 @@ fn invalid(path: &str, error: &serde_json::Error) -> ProblemResponse {
     Problem::new(ProblemType::InvalidRequest).detail(format!("{name}: {reason}")).invalid_param(name, reason).into()
 }
 
-/// The field that serde's "unknown field `x`" and "missing field `x`" speak of; it is not part of the path.
+/// The field that serde's "unknown field `x`" and its like speak of; it is not part of the path.
 fn named_field(reason: &str) -> Option<&str> {
-    let rest = reason.strip_prefix("missing field `").or_else(|| reason.strip_prefix("unknown field `"))?;
+    let rest = ["missing field `", "unknown field `", "duplicate field `"].iter().find_map(|words| reason.strip_prefix(words))?;
     rest.split('`').next()
 }
 
@@ -112,7 +114,10 @@ mod tests {
         assert_eq!(refused(r#"{"lines": [{"sku": "a", "quantity": 1, "x": 2}]}"#), "lines[0].x");
         assert_eq!(refused("{}"), "lines");
         assert_eq!(refused("{} {}"), "lines");
+        assert_eq!(refused(r#"{"lines": [], "lines": []}"#), "lines");
+        assert_eq!(refused(r#"{"lines": [{"sku": "a", "sku": "b", "quantity": 1}]}"#), "lines[0].sku");
         assert_eq!(refused(r#"{"lines": []} x"#), "body");
         assert_eq!(refused(""), "body");
+        assert_eq!(refused("[["), "body");
     }
 }

@@ -2,7 +2,7 @@
 
 use orders_api::{MAX_CART_LINES, MAX_LINE_QUANTITY};
 use serde::{Deserialize, Serialize};
-use storefront_types::{Money, Sku};
+use storefront_types::{Money, OrderId, Sku};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredLine {
@@ -17,6 +17,22 @@ pub(crate) struct StoredLine {
 pub(crate) struct Stored {
     pub(crate) version: i64,
     pub(crate) lines: Vec<StoredLine>,
+    /// The last orders that were made of this cart, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) bought: Vec<OrderId>,
+}
+
+/// Orders that a cart remembers: 32 x 39 bytes are 1.2 KiB.
+const MAX_BOUGHT: usize = 32;
+
+/// Adds orders that are not remembered yet; the oldest give way.
+pub(super) fn remember(bought: &mut Vec<OrderId>, orders: impl IntoIterator<Item = OrderId>) {
+    for order in orders {
+        if !bought.contains(&order) {
+            bought.push(order);
+        }
+    }
+    bought.drain(..bought.len().saturating_sub(MAX_BOUGHT));
 }
 
 /// Why a cart cannot be changed so.
@@ -76,6 +92,15 @@ mod tests {
 
     fn sku(name: &str) -> Sku {
         Sku::parse(name).unwrap()
+    }
+
+    #[test]
+    fn the_last_orders_are_remembered_each_once() {
+        let order = |n: u128| OrderId::new(uuid::Uuid::from_u128(n));
+        let mut bought = Vec::new();
+        remember(&mut bought, (0..40).map(order));
+        remember(&mut bought, [order(39)]);
+        assert_eq!(bought, (8..40).map(order).collect::<Vec<_>>());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use storefront_types::ShopperId;
 use super::{
     Stored,
     record::{Record, Row},
-    region::{RegionStore, Unwritten},
+    region::{Beside, RegionStore, Unwritten},
 };
 use crate::{
     database::{DatabaseError, Gather, Gathered},
@@ -59,9 +59,9 @@ async fn look(
     spare: &Spare<ShopperId, Unwritten>,
     shoppers: &[ShopperId],
 ) -> Gathered<Found> {
-    let (rows, unwritten) = tokio::join!(record.read(shoppers), region.unwritten(shoppers));
-    let redis_is_away = unwritten.is_none();
-    let mut unwritten = unwritten.unwrap_or_default();
+    let (rows, beside) = tokio::join!(record.read(shoppers), region.beside(shoppers));
+    let redis_is_away = beside.is_none();
+    let Beside { mut unwritten, missing } = beside.unwrap_or_default();
     for shopper in shoppers {
         let Some(kept) = spare.get(*shopper) else { continue };
         // Redis lost it, or it is away; what another instance changed since is newer.
@@ -71,7 +71,14 @@ async fn look(
         }
     }
     match rows {
-        Ok(rows) => shoppers.iter().map(|shopper| Ok(with_record(*shopper, &rows, &unwritten))).collect(),
+        Ok(rows) => {
+            // After the loss of Redis, it gets its copies back from what is looked at.
+            let copies: Vec<_> = missing.iter().filter_map(|shopper| Some((*shopper, &rows.get(shopper)?.cart))).collect();
+            if !copies.is_empty() {
+                region.copy(&copies).await;
+            }
+            shoppers.iter().map(|shopper| Ok(with_record(*shopper, &rows, &unwritten))).collect()
+        }
         Err(error) => {
             tracing::debug!(%error, "carts come from Redis");
             let copies = if redis_is_away { None } else { region.copies(shoppers).await };

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{PgPool, types::Json};
-use storefront_types::ShopperId;
+use storefront_types::{OrderId, ShopperId};
 use uuid::Uuid;
 
 use super::{Stored, StoredLine, region::RegionStore};
@@ -87,12 +87,13 @@ fn failed<T>(error: DatabaseError, callers: usize) -> Gathered<T> {
 async fn read(sql: &PgPool, shoppers: &[ShopperId]) -> Result<BTreeMap<ShopperId, Row>, sqlx::Error> {
     let ids: Vec<Uuid> = shoppers.iter().map(|shopper| shopper.uuid()).collect();
     let found = sqlx::query!(
-        r#"select shopper_id, version, lines as "lines: Json<Vec<StoredLine>>", stamp, behind, taken as "taken: Json<Stored>"
+        r#"select shopper_id, version, lines as "lines: Json<Vec<StoredLine>>", stamp, behind, taken as "taken: Json<Stored>",
+               bought as "bought: Json<Vec<OrderId>>"
            from cart where shopper_id = any($1)"#,
         &ids,
     );
     let rows = found.fetch_all(sql).await?.into_iter().map(|row| {
-        let cart = Stored { version: row.version, lines: row.lines.0 };
+        let cart = Stored { version: row.version, lines: row.lines.0, bought: row.bought.0 };
         let behind = row.behind.zip(row.taken.map(|taken| taken.0));
         (ShopperId::new(row.shopper_id), Row { cart, stamp: row.stamp, behind })
     });
@@ -127,21 +128,23 @@ async fn write(sql: &PgPool, writes: &[&Write]) -> Result<BTreeSet<ShopperId>, s
     let lines: Vec<String> = writes.iter().map(|write| json(&write.cart.lines)).collect();
     let stamps: Vec<Uuid> = writes.iter().map(|write| write.stamp).collect();
     let taken: Vec<Option<String>> = writes.iter().map(|write| write.taken.as_ref().map(json)).collect();
+    let bought: Vec<String> = writes.iter().map(|write| json(&write.cart.bought)).collect();
     let written = sqlx::query_scalar!(
         r#"with line as (
-               select id, was, version, lines::jsonb, stamp, taken::jsonb
-               from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::text[])
-                   as line (id, was, version, lines, stamp, taken)
+               select id, was, version, lines::jsonb, stamp, taken::jsonb, bought::jsonb
+               from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::text[])
+                   as line (id, was, version, lines, stamp, taken, bought)
            ), changed as (
-               update cart set version = line.version, lines = line.lines, stamp = line.stamp,
+               update cart set version = line.version, lines = line.lines, stamp = line.stamp, bought = line.bought,
                    behind = case when line.taken is null then cart.behind else line.stamp end,
                    taken = coalesce(line.taken, cart.taken),
                    updated_at = now(), touched_on = (now() at time zone 'utc')::date
                from line where cart.shopper_id = line.id and cart.version = line.was
                returning cart.shopper_id
            ), begun as (
-               insert into cart (shopper_id, version, lines, stamp, behind, taken)
-               select id, version, lines, stamp, case when taken is not null then stamp end, taken from line where was = 0
+               insert into cart (shopper_id, version, lines, stamp, behind, taken, bought)
+               select id, version, lines, stamp, case when taken is not null then stamp end, taken, bought
+               from line where was = 0
                on conflict do nothing
                returning shopper_id
            )
@@ -152,6 +155,7 @@ async fn write(sql: &PgPool, writes: &[&Write]) -> Result<BTreeSet<ShopperId>, s
         &lines,
         &stamps,
         &taken as &[Option<String>],
+        &bought,
     );
     Ok(written.fetch_all(sql).await?.into_iter().map(ShopperId::new).collect())
 }

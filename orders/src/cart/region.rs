@@ -53,6 +53,14 @@ pub(super) struct Unwritten {
     pub(super) cart: Stored,
 }
 
+/// What Redis knows of some carts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beside {
+    pub(super) unwritten: BTreeMap<ShopperId, Unwritten>,
+    /// Without a copy.
+    pub(super) missing: Vec<ShopperId>,
+}
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub(super) struct RegionStore {
@@ -94,13 +102,19 @@ impl RegionStore {
         answered.ok()
     }
 
-    /// What of these carts PostgreSQL has not got yet. `None`: Redis is away.
-    pub(super) async fn unwritten(&self, shoppers: &[ShopperId]) -> Option<BTreeMap<ShopperId, Unwritten>> {
+    /// What of these carts PostgreSQL has not got yet, and whose copy is missing. `None`: Redis is away.
+    pub(super) async fn beside(&self, shoppers: &[ShopperId]) -> Option<Beside> {
         let names: Vec<String> = shoppers.iter().map(ToString::to_string).collect();
         let mut pipe = redis::pipe();
         pipe.cmd("HMGET").arg(UNWRITTEN).arg(names);
-        let (found,): (Vec<Option<String>>,) = self.ask(&pipe).await?;
-        Some(read(shoppers, &found))
+        for shopper in shoppers {
+            pipe.cmd("EXISTS").arg(key(*shopper));
+        }
+        let found: Vec<redis::Value> = self.ask(&pipe).await?;
+        let mut found = found.into_iter();
+        let unwritten: Vec<Option<String>> = redis::from_redis_value(found.next()?).ok()?;
+        let missing = shoppers.iter().zip(found).filter(|(_, there)| *there == redis::Value::Int(0));
+        Some(Beside { unwritten: read(shoppers, &unwritten), missing: missing.map(|(shopper, _)| *shopper).collect() })
     }
 
     pub(super) async fn copies(&self, shoppers: &[ShopperId]) -> Option<BTreeMap<ShopperId, Stored>> {

@@ -1,7 +1,7 @@
 //! A guest's cart comes along at sign-in, also into the cart of an account that is known already.
 
 use sqlx::{PgConnection, types::Json};
-use storefront_types::ShopperId;
+use storefront_types::{OrderId, ShopperId};
 use uuid::Uuid;
 
 use super::{CartError, Carts, Stored, StoredLine, unite::signed_in};
@@ -48,14 +48,18 @@ async fn begin_cart(sql: &mut PgConnection, account: ShopperId) -> Result<(), sq
 /// Both carts, locked in one order, so that no two sign-ins wait for each other.
 async fn both(sql: &mut PgConnection, guest: ShopperId, account: ShopperId) -> Result<(Stored, Stored), sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select shopper_id, version, lines as "lines: Json<Vec<StoredLine>>" from cart
+        r#"select shopper_id, version, lines as "lines: Json<Vec<StoredLine>>", bought as "bought: Json<Vec<OrderId>>" from cart
            where shopper_id = any($1) order by shopper_id for update"#,
         &[guest.uuid(), account.uuid()],
     );
     let rows = rows.fetch_all(sql).await?;
     let of = |shopper: ShopperId| {
         let row = rows.iter().find(|row| row.shopper_id == shopper.uuid());
-        row.map_or_else(Stored::default, |row| Stored { version: row.version, lines: row.lines.0.clone() })
+        row.map_or_else(Stored::default, |row| Stored {
+            version: row.version,
+            lines: row.lines.0.clone(),
+            bought: row.bought.0.clone(),
+        })
     };
     Ok((of(guest), of(account)))
 }

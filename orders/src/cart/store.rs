@@ -2,11 +2,12 @@
 
 use redis::aio::ConnectionManager;
 use sqlx::PgPool;
-use storefront_types::ShopperId;
+use storefront_types::{OrderId, ShopperId};
 use uuid::Uuid;
 
 use super::{
     ChangeError, Stored,
+    lines::remember,
     look::{Found, Looks},
     record::{Record, Row, Write},
     region::{RegionStore, Unwritten},
@@ -156,7 +157,8 @@ impl Carts {
             if from != unwritten.cart {
                 // A ticket for the cart as it was kept is still a ticket for it, unless the record changed apart from it.
                 let version = if goes_on { unwritten.cart.version } else { was.max(unwritten.cart.version) + 1 };
-                cart = Stored { version, lines: unite(&cart.lines, &from.lines, &unwritten.cart.lines) };
+                remember(&mut cart.bought, unwritten.cart.bought.iter().copied());
+                cart = Stored { version, lines: unite(&cart.lines, &from.lines, &unwritten.cart.lines), ..cart };
                 let taken = Some(unwritten.cart.clone());
                 let write = Write { shopper, was, cart: cart.clone(), stamp: unwritten.stamp, taken };
                 if !self.record.write(write).await? {
@@ -171,12 +173,13 @@ impl Carts {
         Err(restless())
     }
 
-    /// Empties the cart if it still has the version that was bought.
-    pub(crate) async fn settle(&self, shopper: ShopperId, version: i64) -> Result<(), CartError> {
+    /// Empties the cart if it still has the version that was bought, and remembers the order.
+    pub(crate) async fn settle(&self, shopper: ShopperId, version: i64, order: Option<OrderId>) -> Result<(), CartError> {
         let empty = |cart: &mut Stored| {
             if cart.version == version {
                 cart.lines.clear();
             }
+            remember(&mut cart.bought, order);
             Ok(())
         };
         self.change(shopper, empty).await.map(drop)

@@ -27,7 +27,7 @@ impl Sweep {
         let (looked_at, ended) = within(async {
             let step = sqlx::query!(
                 r#"with old as (
-                       select shopper_id, touched_on, lines = '[]' as is_empty from cart
+                       select shopper_id, touched_on, lines = '[]' and bought = '[]' as is_empty from cart
                        where touched_on < $1 and (touched_on, shopper_id) > ($2, $3)
                        order by touched_on, shopper_id limit $4
                    ), ended as (
@@ -57,5 +57,60 @@ impl Sweep {
         .await?;
         self.reached = looked_at;
         Ok(ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+    use super::*;
+    use crate::database;
+
+    async fn fresh() -> PgPool {
+        let server = tokio::task::spawn_blocking(backing_servers::postgres_url).await.unwrap();
+        let mut sql = PgConnection::connect(&server).await.unwrap();
+        let name = format!("sweep_{}", Uuid::new_v4().simple());
+        sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut sql).await.unwrap();
+        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+        database::migrate(&url).await.unwrap();
+        database::pool(&url).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn idle_carts_of_guests_empty_ones_and_sessions_that_are_over_end_a_step_at_a_time() {
+        let sql = fresh().await;
+        // Of 3,000 old carts every third is an account's, every fifth is empty; 10 are of yesterday.
+        sqlx::raw_sql(
+            "insert into shopper (id, email) select md5('shopper ' || n)::uuid, case when n % 3 = 0 then n || '@example.org' end
+                 from generate_series(1, 3010) n;
+             insert into cart (shopper_id, version, lines, touched_on)
+                 select md5('shopper ' || n)::uuid, 1, case when n % 5 = 0 then '[]' else '[{\"sku\": \"a\", \"quantity\": 1}]'::jsonb end,
+                     current_date - case when n > 3000 then 1 else 31 + n % 40 end
+                 from generate_series(1, 3010) n;
+             insert into session (token_hash, shopper_id, expires_at)
+                 select sha256(n::text::bytea), md5('shopper ' || n)::uuid, now() + (n - 700.5) * interval '1 minute'
+                 from generate_series(1, 1000) n;",
+        )
+        .execute(&sql)
+        .await
+        .unwrap();
+        let (mut sweep, mut ended, now) = (Sweep::default(), Vec::new(), OffsetDateTime::now_utc());
+        for _ in 0..20 {
+            ended.push(sweep.step(&sql, now).await.unwrap());
+        }
+        assert!(ended.iter().all(|rows| *rows <= 2 * u64::try_from(STEP).unwrap()), "{ended:?}");
+        let left: Vec<(i64, bool, bool)> = sqlx::query_as(
+            "select count(*), touched_on < current_date - 30, email is not null and lines <> '[]'
+             from cart join shopper on id = shopper_id group by 2, 3 order by 2, 3",
+        )
+        .fetch_all(&sql)
+        .await
+        .unwrap();
+        let old: Vec<_> = left.iter().filter(|(_, old, _)| *old).collect();
+        assert_eq!(old, [&(800, true, true)], "accounts keep what is in their carts, nobody else");
+        assert_eq!(left.iter().filter(|(_, old, _)| !old).map(|(carts, ..)| carts).sum::<i64>(), 10);
+        let sessions: i64 = sqlx::query_scalar("select count(*) from session").fetch_one(&sql).await.unwrap();
+        assert_eq!(sessions, 300);
     }
 }

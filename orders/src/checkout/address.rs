@@ -14,6 +14,12 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
     PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG \
     TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 
+/// What no label can show as it was typed: control characters, line and paragraph separators, and what turns the direction of writing around
+/// (Unicode TR 36 section 2.7).
+fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Adds a parameter to the problem for each field that will not do.
 pub(crate) fn check(address: &Address, mut problem: Problem) -> Problem {
     let needed =
@@ -26,7 +32,7 @@ pub(crate) fn check(address: &Address, mut problem: Problem) -> Problem {
     let optional = [("line2", &address.line2), ("region", &address.region)];
     let given = optional.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?)));
     for (name, text) in needed.into_iter().chain(given) {
-        if text.len() > MAX_FIELD_BYTES || text.chars().any(char::is_control) {
+        if text.len() > MAX_FIELD_BYTES || text.chars().any(is_unprintable) {
             let reason = format!("at most {MAX_FIELD_BYTES} bytes without control characters");
             problem = problem.invalid_param(format!("delivery_address.{name}"), reason);
         }

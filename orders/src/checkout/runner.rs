@@ -82,7 +82,15 @@ impl Checkout {
 
     /// The checkout that a hold was made for, without whoever asked for it.
     pub(crate) fn of_hold(id: OrderId, memo: Memo, context: CallContext) -> Self {
-        let ticket = Ticket { shopper: memo.shopper, cart_version: 0, home: None, lines: Vec::new(), expires_at_s: 0 };
+        let ticket = Ticket {
+            shopper: memo.shopper,
+            cart_version: 0,
+            home: None,
+            lines: Vec::new(),
+            order: None,
+            was_bought: false,
+            expires_at_s: 0,
+        };
         let payment_method = memo.payment.as_ref().map(|paying| paying.method.clone());
         let request = CheckoutRequest { delivery_address: memo.address.clone(), payment_method };
         Self { memo: Some(memo.clone()), ..Self::new(memo.key, ticket, request, context) }.with_id(id)
@@ -177,8 +185,20 @@ impl Runner {
             Ok(None) => Event::OrderNotFound,
             Err(error) => {
                 tracing::info!(%error, "PostgreSQL cannot say whether it has the order");
-                Event::OrderUnknown
+                self.unless_forgotten(checkout).await
             }
+        }
+    }
+
+    /// The inventory forgets an order two days after PostgreSQL got it. A key that is known to have made an order must not make another one then:
+    /// only PostgreSQL can tell what it was.
+    async fn unless_forgotten(&self, checkout: &Checkout) -> Event {
+        if !checkout.ticket.was_bought {
+            return Event::OrderUnknown;
+        }
+        match self.inventory.reservation(&checkout.context, checkout.id.into()).await {
+            Ok(Some(_)) => Event::OrderUnknown,
+            Ok(None) | Err(_) => Event::ReservationRecorded,
         }
     }
 

@@ -150,6 +150,7 @@ pub(crate) fn next(state: State, event: Event) -> Step {
             true => look_up(Some(Answer::EmptyCart), 0, false),
             false => (State::Pricing { pays: plan.pays }, Effect::Price),
         },
+        (State::LookingUpOrder(_), E::ReservationRecorded) => answer(Answer::Unavailable(Away::Database)),
         (State::LookingUpReservation { unless, attempt, decided }, event) => looked_up(unless, attempt, decided, event),
         (State::Pricing { pays: false }, E::Priced) => (State::Purchasing, Effect::Purchase),
         (State::Pricing { pays: true }, E::Priced) => (State::Replacing, Effect::Replace),

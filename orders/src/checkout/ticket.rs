@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use storefront_types::{Region, ShopperId};
+use storefront_types::{OrderId, Region, ShopperId};
 use time::OffsetDateTime;
 
 use crate::cart::{Stored, StoredLine};
@@ -25,6 +25,12 @@ pub(crate) struct Ticket {
     #[serde(default)]
     pub(crate) home: Option<Region>,
     pub(crate) lines: Vec<StoredLine>,
+    /// What the key of the checkout names.
+    #[serde(default)]
+    pub(crate) order: Option<OrderId>,
+    /// The cart remembers that this order was made of it.
+    #[serde(default)]
+    pub(crate) was_bought: bool,
     /// Seconds since the epoch.
     pub(crate) expires_at_s: i64,
 }
@@ -52,10 +58,18 @@ impl TicketKey {
         Hmac::new_from_slice(&self.0).ok()
     }
 
-    pub(crate) fn sign(&self, home: &Region, (shopper, cart): (ShopperId, Stored), now: OffsetDateTime) -> String {
+    pub(crate) fn sign(
+        &self,
+        home: &Region,
+        (shopper, cart): (ShopperId, Stored),
+        order: Option<OrderId>,
+        now: OffsetDateTime,
+    ) -> String {
         let expires_at_s = (now + VALID).unix_timestamp();
+        let was_bought = order.is_some_and(|order| cart.bought.contains(&order));
         let (cart_version, lines, home) = (cart.version, cart.lines, Some(home.clone()));
-        let body = serde_json::to_vec(&Ticket { shopper, cart_version, home, lines, expires_at_s }).unwrap_or_default();
+        let ticket = Ticket { shopper, cart_version, home, lines, order, was_bought, expires_at_s };
+        let body = serde_json::to_vec(&ticket).unwrap_or_default();
         let body = URL_SAFE_NO_PAD.encode(body);
         let tag = self.mac().map(|mac| mac.chain_update(body.as_bytes()).finalize().into_bytes()).unwrap_or_default();
         format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag))
@@ -82,9 +96,13 @@ mod tests {
         let (key, other) = (TicketKey(vec![1; 32]), TicketKey(vec![2; 32]));
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_000);
         let shopper = ShopperId::new(uuid::Uuid::from_u128(7));
-        let cart = Stored { version: 3, lines: Vec::new() };
-        let text = key.sign(&"eu".parse().unwrap(), (shopper, cart), now);
+        let order = |n| OrderId::new(uuid::Uuid::from_u128(n));
+        let cart = Stored { version: 3, lines: Vec::new(), bought: vec![order(1)] };
+        let sign = |order| key.sign(&"eu".parse().unwrap(), (shopper, cart.clone()), order, now);
+        let text = sign(Some(order(1)));
         assert_eq!(key.verify(&text, now).unwrap().shopper, shopper);
+        assert!(key.verify(&text, now).unwrap().was_bought);
+        assert!(!key.verify(&sign(Some(order(2))), now).unwrap().was_bought);
         assert_eq!(key.verify(&text, now + VALID + Duration::from_secs(1)), Err(TicketError::Expired));
         assert_eq!(other.verify(&text, now), Err(TicketError::Forged));
         assert_eq!(key.verify(&format!("A{text}"), now), Err(TicketError::Forged));

@@ -16,10 +16,10 @@ impl From<CartError> for ProblemResponse {
     fn from(error: CartError) -> Self {
         match error {
             CartError::Change(ChangeError::NotInCart) => invalid("sku", "this SKU is not in the cart"),
-            CartError::Change(error @ ChangeError::OtherCurrency) => invalid("sku", &error.to_string()),
-            CartError::Change(error @ (ChangeError::TooMany | ChangeError::TooManyLines)) => {
-                invalid("quantity", &error.to_string())
+            CartError::Change(error @ (ChangeError::OtherCurrency | ChangeError::TooManyLines)) => {
+                invalid("sku", &error.to_string())
             }
+            CartError::Change(error @ ChangeError::TooMany) => invalid("quantity", &error.to_string()),
             CartError::Change(ChangeError::Unasked) => unavailable("the cart changes all the time; ask again"),
             CartError::Unavailable(reason) => {
                 tracing::warn!(reason, "a cart cannot be read or written");
@@ -88,11 +88,11 @@ impl Shop {
 
 type Answer = Result<Response, ProblemResponse>;
 
-/// The cart; empty for a client without a session.
+/// The cart; empty for a client without a session. Says once what changed since it was last shown, and what is short of stock.
 #[utoipa::path(get, path = orders_api::paths::CART, responses((status = 200, body = Cart)))]
 pub(super) async fn show(State(shop): State<Shop>, Context(context): Context, headers: HeaderMap) -> Answer {
     let cart = match shop.session(&headers).await? {
-        Some(session) => shop.shown(&context, session.shopper).await?,
+        Some(session) => shop.with_stock(&context, shop.shown(&context, session.shopper).await?).await,
         None => Cart::default(),
     };
     Ok(private(StatusCode::OK, &cart))
@@ -141,7 +141,8 @@ pub(super) async fn update(
     let session = shop.known_session(&headers).await?;
     let prices = shop.prices(&context, &shop.carts.read(session.shopper).await?, None).await?;
     let update = |cart: &mut Stored, _: &Prices| cart.update(&sku, quantity);
-    Ok(private(StatusCode::OK, &shop.edited(&context, session.shopper, prices, update, None).await?))
+    let cart = shop.edited(&context, session.shopper, prices, update, None).await?;
+    Ok(private(StatusCode::OK, &shop.with_stock(&context, cart).await))
 }
 
 /// Removes a line.

@@ -12,7 +12,7 @@ use storefront_types::{IdempotencyKey, Problem, ProblemType};
 use time::OffsetDateTime;
 
 use super::{Shop, invalid, private, unavailable};
-use crate::checkout::{Answer, Away, Checkout, Repriced, Runner, Ticket, check_address};
+use crate::checkout::{Answer, Away, Checkout, Repriced, Runner, Ticket, check_address, order_id};
 
 /// The `Idempotency-Key` of a request.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, ProblemResponse> {
@@ -20,8 +20,9 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Pro
         let detail = "send a fresh UUID as Idempotency-Key; a retry of the same checkout sends the same one";
         return Err(Problem::new(ProblemType::MissingIdempotencyKey).detail(detail).into());
     };
-    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| {
-        let detail = "1 to 144 visible ASCII characters without '/'";
+    let is_one = headers.get_all("idempotency-key").iter().count() == 1;
+    value.to_str().ok().filter(|_| is_one).and_then(|text| text.parse().ok()).ok_or_else(|| {
+        let detail = "one key of 1 to 144 visible ASCII characters without '/'";
         Problem::new(ProblemType::InvalidIdempotencyKey).detail(detail).invalid_param("Idempotency-Key", detail).into()
     })
 }
@@ -39,7 +40,9 @@ impl Shop {
 pub(super) async fn ticket(State(shop): State<Shop>, headers: HeaderMap) -> Result<Response, ProblemResponse> {
     let session = shop.known_session(&headers).await?;
     let cart = shop.carts.read(session.shopper).await?;
-    let ticket = shop.key.sign(shop.accounts.home(), (session.shopper, cart), OffsetDateTime::now_utc());
+    // What a key names, where there is one yet.
+    let order = idempotency_key(&headers).ok().map(|key| order_id(session.shopper, &key));
+    let ticket = shop.key.sign(shop.accounts.home(), (session.shopper, cart), order, OffsetDateTime::now_utc());
     Ok(hinted(&shop, private(StatusCode::OK, &TicketResponse { ticket })))
 }
 
@@ -49,7 +52,7 @@ pub(super) async fn settle(
     StrictJson(body): StrictJson<SettleCartRequest>,
 ) -> Result<Response, ProblemResponse> {
     let ticket = shop.verify(&body.ticket)?;
-    shop.carts.settle(ticket.shopper, ticket.cart_version).await?;
+    shop.carts.settle(ticket.shopper, ticket.cart_version, ticket.order).await?;
     Ok(private(StatusCode::OK, &json!({})))
 }
 

@@ -10,7 +10,8 @@ use orders_api::{CheckoutState, CheckoutStatus, Order, OrderStatus};
 use serde::Deserialize;
 use storefront_service::{Context, ProblemResponse, StrictQuery};
 use storefront_types::{
-    CallContext, DEFAULT_PAGE_LIMIT, IdempotencyKey, MAX_PAGE_LIMIT, OrderId, Page, Problem, ProblemType, ShopperId,
+    CallContext, DEFAULT_PAGE_LIMIT, IdempotencyKey, InvalidIdempotencyKey, MAX_PAGE_LIMIT, OrderId, Page, Problem, ProblemType,
+    ShopperId,
 };
 use time::OffsetDateTime;
 use utoipa::IntoParams;
@@ -124,7 +125,9 @@ pub(super) async fn checkout_state(
     Path(key): Path<String>,
 ) -> Answer {
     let session = shop.known_session(&headers).await?;
-    let key: IdempotencyKey = key.parse().map_err(|_| ProblemResponse::from(ProblemType::InvalidIdempotencyKey))?;
+    let key: IdempotencyKey = key.parse().map_err(|error: InvalidIdempotencyKey| {
+        ProblemResponse::from(Problem::new(ProblemType::InvalidIdempotencyKey).detail(error.to_string()))
+    })?;
     let order_id = order_id(session.shopper, &key);
     let Some((state, order)) = shop.find(&context, order_id, session.shopper).await? else {
         let detail = "nothing is known under this key yet; send the checkout again with the same key to learn its outcome";

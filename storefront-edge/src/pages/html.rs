@@ -8,7 +8,7 @@ use storefront_types::Problem;
 use super::{security, views::ProblemPage};
 
 /// The number in a path changes with the file, so browsers may keep it for ever.
-pub(super) const STYLE_PATH: &str = "/assets/shop-4.css";
+pub(super) const STYLE_PATH: &str = "/assets/shop-5.css";
 pub(super) const SCRIPT_PATH: &str = "/assets/stock-2.js";
 
 const STYLE: &str = include_str!("../../assets/shop.css");
@@ -85,7 +85,7 @@ mod tests {
     fn a_changed_file_has_another_path() {
         let print = |text: &str| blake3::hash(text.as_bytes()).to_hex()[..8].to_owned();
         let known = [(STYLE_PATH, print(STYLE)), (SCRIPT_PATH, print(SCRIPT))];
-        let expected = [("/assets/shop-4.css", "03fdae8e"), ("/assets/stock-2.js", "5d029d74")];
+        let expected = [("/assets/shop-5.css", "03fdae8e"), ("/assets/stock-2.js", "5d029d74")];
         for ((path, print), (was_path, was_print)) in known.iter().zip(expected) {
             assert_eq!((*path, print.as_str()), (was_path, was_print), "give the file the next number, and note its print here");
         }

@@ -115,6 +115,13 @@ pub(super) async fn check_out(State(shop): Shop, Context(context): Context, requ
     }
     match problem.kind() {
         Some(ProblemType::InsufficientStock) => cart_page(&shop, &context, &headers, &shortage(&problem)).await,
+        // The page shows the new prices, and sending it again agrees to them.
+        Some(ProblemType::PriceChanged) => {
+            let note =
+                "A price has changed, so nothing was bought yet. Please look at the new total and press “Buy now” to agree.";
+            checkout_page(&shop, &context, &headers, (StatusCode::CONFLICT, form), Vec::new(), note).await
+        }
+        Some(ProblemType::MixedCurrencies) => cart_page(&shop, &context, &headers, "").await,
         Some(ProblemType::InvalidRequest) => {
             let errors = forms::errors_of(&problem);
             checkout_page(&shop, &context, &headers, (StatusCode::BAD_REQUEST, form), errors, "Please look at the fields below.")

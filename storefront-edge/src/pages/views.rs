@@ -2,7 +2,7 @@
 
 use askama::Template;
 use catalog_api::{Product, ProductPage, Variant};
-use orders_api::{Cart, Order};
+use orders_api::{Cart, CartChange, Order};
 use time::{OffsetDateTime, format_description::StaticFormatDescription, macros::format_description};
 
 use super::forms::{CheckoutForm, RegisterForm};
