@@ -5,6 +5,7 @@
 //! cart that it goes on from, and written behind: what was done there is done to whatever the record says by then (`unite`), once.
 //! docs/carts.md says what survives what.
 
+mod behind;
 mod lines;
 mod look;
 mod prices;

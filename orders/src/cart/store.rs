@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::{
     ChangeError, Stored,
+    behind::behind,
     lines::remember,
     look::{Found, Looks},
     record::{Record, Row, Write},
     region::{RegionStore, Unwritten},
-    unite::unite,
 };
 use crate::{database::DatabaseError, spare::Spare};
 
@@ -151,20 +151,15 @@ impl Carts {
     /// Writes what PostgreSQL has not got yet of a cart, once; gives the cart.
     async fn unite(&self, shopper: ShopperId, mut row: Row, unwritten: &Unwritten) -> Result<Stored, CartError> {
         for _ in 0..ATTEMPTS {
-            let from = taken_of(&row, unwritten);
-            let (was, goes_on) = (row.cart.version, row.cart.version == from.version);
-            let mut cart = row.cart;
-            if from != unwritten.cart {
-                // A ticket for the cart as it was kept is still a ticket for it, unless the record changed apart from it.
-                let version = if goes_on { unwritten.cart.version } else { was.max(unwritten.cart.version) + 1 };
-                remember(&mut cart.bought, unwritten.cart.bought.iter().copied());
-                cart = Stored { version, lines: unite(&cart.lines, &from.lines, &unwritten.cart.lines), ..cart };
-                let taken = Some(unwritten.cart.clone());
-                let write = Write { shopper, was, cart: cart.clone(), stamp: unwritten.stamp, taken };
+            let mut cart = row.cart.clone();
+            if let Some(united) = behind(&row, unwritten) {
+                let (was, taken) = (row.cart.version, Some(unwritten.cart.clone()));
+                let write = Write { shopper, was, cart: united.clone(), stamp: unwritten.stamp, taken };
                 if !self.record.write(write).await? {
                     row = self.record.read(&[shopper]).await?.remove(&shopper).unwrap_or_default();
                     continue;
                 }
+                cart = united;
             }
             self.region.forget(shopper, unwritten).await;
             self.spare.forget(shopper, unwritten);
@@ -218,15 +213,5 @@ impl Carts {
             }
         }
         Ok(written)
-    }
-}
-
-/// As what the record has taken a cart that was kept beside it: what was done since goes on from there.
-fn taken_of(row: &Row, unwritten: &Unwritten) -> Stored {
-    match &row.behind {
-        Some((stamp, taken)) if *stamp == unwritten.stamp => taken.clone(),
-        // The write that seemed to fail had succeeded.
-        _ if row.stamp == Some(unwritten.stamp) => row.cart.clone(),
-        _ => unwritten.base.clone(),
     }
 }
