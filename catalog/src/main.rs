@@ -6,6 +6,10 @@ use catalog::{Command, Config, run_tool, serve};
 use clap::Parser;
 use storefront_service::{init_logging, shutdown_on_signal};
 
+/// Answers are made of many small values.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     match Config::parse().command {

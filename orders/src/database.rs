@@ -12,7 +12,7 @@ use std::{
 };
 
 use sqlx::{
-    PgPool,
+    ConnectOptions, Connection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -20,7 +20,7 @@ use sqlx::{
 pub(crate) use error::DatabaseError;
 pub(crate) use gather::{Gather, Gathered};
 pub(crate) use months::{keep_months_ahead, make_months};
-use presence::{Admitted, Presence};
+use presence::{Admitted, PROBE_EVERY, Presence};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -62,6 +62,24 @@ pub(crate) async fn migrate(url: &str) -> Result<(), sqlx::migrate::MigrateError
     done
 }
 
+/// Tries PostgreSQL once a second while it is away, so that no caller waits for it; never ends. On a connection of its own: a pool tries a server
+/// that refuses again and again until its deadline.
+pub(crate) async fn watch(url: String) {
+    presence(Presence::watch);
+    loop {
+        tokio::time::sleep(PROBE_EVERY).await;
+        if !presence(|presence| presence.is_away()) {
+            continue;
+        }
+        let Ok(options) = url.parse::<PgConnectOptions>() else { return };
+        let tried = async { options.application_name("orders probe").connect().await?.close().await };
+        if matches!(tokio::time::timeout(DEADLINE, tried).await, Ok(Ok(()))) {
+            tracing::info!("PostgreSQL answers again");
+            presence(|presence| presence.heard(BEGAN.elapsed()));
+        }
+    }
+}
+
 /// Runs database work under the deadline. While PostgreSQL is away only one call a second waits for it, so that a checkout
 /// does not wait once for each of its questions.
 pub(crate) async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, DatabaseError> {
@@ -74,11 +92,18 @@ pub(crate) async fn within<T>(work: impl Future<Output = Result<T, sqlx::Error>>
         Err(_) => Err(DatabaseError::NoAnswer { after: DEADLINE }),
     };
     let now = BEGAN.elapsed();
-    presence(|presence| match &done {
-        Err(error) if error.is_unheard() => presence.unheard(began, now),
-        Err(error) if error.is_going() => presence.gone(now),
-        _ => presence.heard(now),
+    let begins = presence(|presence| {
+        let was_away = presence.is_away();
+        match &done {
+            Err(error) if error.is_unheard() => presence.unheard(began, now),
+            Err(error) if error.is_going() => presence.gone(now),
+            _ => presence.heard(now),
+        }
+        presence.is_away() && !was_away
     });
+    if begins {
+        tracing::warn!("PostgreSQL is away; checkouts go on without it");
+    }
     done
 }
 

@@ -11,6 +11,7 @@ mod http;
 mod order;
 mod outbox;
 mod payment;
+mod prices;
 mod reconcile;
 mod serve;
 mod spare;

@@ -4,6 +4,10 @@ use clap::Parser;
 use orders::{Command, Config, outbox_tool, run_once, serve, serve_sandbox};
 use storefront_service::{init_logging, shutdown_on_signal};
 
+/// A checkout makes and drops many small values on every core, as a purchase does in the inventory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Config::parse().command {

@@ -45,8 +45,10 @@ async fn pass(
     loop {
         let page = inventory.unacknowledged(&context, older_than_ms, PAGE, cursor.as_deref()).await?;
         let mut recorded: Vec<ReservationId> = Vec::new();
-        for reservation in &page.items {
-            match record(store, payments, reservation).await? {
+        // At once: the store gathers them into few SQL commits.
+        let recording = page.items.iter().map(|reservation| record(store, payments, reservation));
+        for (reservation, was) in page.items.iter().zip(futures_util::future::join_all(recording).await) {
+            match was? {
                 true => recorded.push(reservation.id),
                 false => done.foreign += 1,
             }

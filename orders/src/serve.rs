@@ -24,6 +24,7 @@ use crate::{
     order::{Effects, LifeStore, MoneyBack, OrderStore},
     outbox,
     payment::{self, Holds, PaymentStore, Rest},
+    prices::Catalog,
     reconcile,
 };
 
@@ -59,7 +60,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
     let runner = Runner {
         store: store.clone(),
         inventory: inventory.clone(),
-        catalog: CatalogClient::new(&args.catalog),
+        catalog: Catalog::new(CatalogClient::new(&args.catalog)),
         acknowledger: Acknowledger::start(inventory.clone()),
         max_price_age: args.max_price_age(),
         till,
@@ -77,6 +78,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
     };
     let readiness = Readiness::new(&["database"]);
     let mut background = vec![
+        tokio::spawn(database::watch(args.database_url.clone())),
         tokio::spawn(migrate(args.database_url.clone(), sql.clone(), readiness.clone())),
         tokio::spawn(reconcile::run(store, payments, inventory, args.reconcile_after_ms)),
         tokio::spawn(write_behind(accounts, carts)),

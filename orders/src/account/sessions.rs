@@ -3,8 +3,12 @@
 //! Owns: that a session which was told to a shopper is known again. A session that began while PostgreSQL was away is in Redis and in this process, and
 //! is written behind. Must not: store a token other than as its hash.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use quick_cache::sync::Cache;
 use redis::{AsyncCommands, aio::ConnectionManager};
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -32,6 +36,12 @@ const MOST: usize = 256;
 /// With one under way, what comes meanwhile goes together in the next.
 const LANES: usize = 1;
 
+/// Sessions that this process knows for a while: 50,000 x about 100 bytes are 5 MB.
+const MOST_KNOWN: usize = 50_000;
+
+/// A session that was found is not looked up again for so long. One that ends is known for this much longer.
+const KNOWN: Duration = Duration::from_secs(5);
+
 /// SHA-256 of a token.
 pub(super) type TokenHash = [u8; 32];
 
@@ -49,6 +59,8 @@ pub(super) struct Sessions {
     redis: ConnectionManager,
     recorded: Gather<Begun, ()>,
     spare: Spare<TokenHash, Begun>,
+    /// Until when a session is known without a look.
+    known: Arc<Cache<TokenHash, (ShopperId, Instant)>>,
 }
 
 fn hex(hash: &TokenHash) -> String {
@@ -66,7 +78,13 @@ impl Sessions {
             let sql = recording.clone();
             async move { record_all(&sql, &begun).await }
         };
-        Self { sql, redis, recorded: Gather::start("session", MOST, LANES, record), spare: Spare::new() }
+        Self {
+            sql,
+            redis,
+            recorded: Gather::start("session", MOST, LANES, record),
+            spare: Spare::new(),
+            known: Arc::new(Cache::new(MOST_KNOWN)),
+        }
     }
 
     /// Begins a session now.
@@ -97,6 +115,17 @@ impl Sessions {
 
     /// Whose session it is; `None` for a token that nobody holds any more.
     pub(super) async fn find(&self, hash: TokenHash) -> Result<Option<ShopperId>, DatabaseError> {
+        if let Some((shopper, _)) = self.known.get(&hash).filter(|(_, until)| *until > Instant::now()) {
+            return Ok(Some(shopper));
+        }
+        let found = self.look_up(hash).await?;
+        if let Some(shopper) = found {
+            self.known.insert(hash, (shopper, Instant::now() + KNOWN));
+        }
+        Ok(found)
+    }
+
+    async fn look_up(&self, hash: TokenHash) -> Result<Option<ShopperId>, DatabaseError> {
         let known: Result<Option<String>, _> = self.redis.clone().get(key(&hash)).await;
         if let Some(shopper) = known.ok().flatten().and_then(|text| text.parse().ok()) {
             return Ok(Some(shopper));

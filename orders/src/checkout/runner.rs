@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use catalog_api::CatalogClient;
 use inventory_api::{
     ClientError, InventoryClient, MAX_MEMO_BYTES, OutcomeCode, OutcomeLine, PurchaseRequest, Reservation, ReservationState,
 };
@@ -20,15 +19,17 @@ use super::{
 };
 use crate::{
     cart::StoredLine,
+    database::DatabaseError,
     fault,
     order::{OrderStore, Recorded},
+    prices::Catalog,
 };
 
 #[derive(Clone)]
 pub(crate) struct Runner {
     pub(crate) store: OrderStore,
     pub(crate) inventory: InventoryClient,
-    pub(crate) catalog: CatalogClient,
+    pub(crate) catalog: Catalog,
     pub(crate) acknowledger: Acknowledger,
     pub(crate) max_price_age: Duration,
     pub(crate) till: Till,
@@ -184,7 +185,8 @@ impl Runner {
             }
             Ok(None) => Event::OrderNotFound,
             Err(error) => {
-                tracing::info!(%error, "PostgreSQL cannot say whether it has the order");
+                // During an outage, which is told of once, this is every checkout.
+                tracing::debug!(%error, "PostgreSQL cannot say whether it has the order");
                 self.unless_forgotten(checkout).await
             }
         }
@@ -316,12 +318,15 @@ impl Runner {
             if let (Some(paying), Some(total)) = (&memo.payment, memo.total()) {
                 self.till.store.record(checkout.id, &paying.provider, checkout.reference.as_deref(), total).await?;
             }
-            Ok::<_, crate::database::DatabaseError>(())
+            Ok::<_, DatabaseError>(())
         };
         match recorded.await {
             Ok(()) => Event::Recorded,
             Err(error) => {
-                tracing::warn!(%error, order = %checkout.id, "accepted, and not yet recorded");
+                match error {
+                    DatabaseError::Away => tracing::debug!(order = %checkout.id, "accepted, and not yet recorded"),
+                    error => tracing::warn!(%error, order = %checkout.id, "accepted, and not yet recorded"),
+                }
                 Event::RecordingFailed
             }
         }

@@ -1,12 +1,13 @@
 //! Whether PostgreSQL counts as there. Pure: the time comes in.
 //!
 //! It is away when a call heard nothing and no other call heard anything since that one began: one slow statement, or a pool that is full, is not
-//! an outage. While it is away one call in a second tries it; the others are told at once.
+//! an outage. While it is away, whoever watches it tries it once a second and every call is told at once; where nobody watches, one call in a second
+//! tries it.
 
 use std::time::Duration;
 
 /// After PostgreSQL did not answer, one call in so long tries it.
-const PROBE_EVERY: Duration = Duration::from_millis(1_000);
+pub(super) const PROBE_EVERY: Duration = Duration::from_millis(1_000);
 
 #[derive(Debug)]
 pub(super) struct Presence {
@@ -14,6 +15,8 @@ pub(super) struct Presence {
     heard_at: Option<Duration>,
     /// When it is tried again; `None` while it is there.
     probe_at: Option<Duration>,
+    /// Somebody else tries it: no call waits for it while it is away.
+    watched: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +27,22 @@ pub(super) enum Admitted {
 
 impl Presence {
     pub(super) const fn new() -> Self {
-        Self { heard_at: None, probe_at: None }
+        Self { heard_at: None, probe_at: None, watched: false }
+    }
+
+    pub(super) fn watch(&mut self) {
+        self.watched = true;
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.probe_at.is_some()
     }
 
     /// Whether a call may wait for PostgreSQL now. While it is away, the one that may takes the turn.
     pub(super) fn admit(&mut self, now: Duration) -> Admitted {
         match &mut self.probe_at {
             None => Admitted::Yes,
-            Some(at) if *at <= now => {
+            Some(at) if *at <= now && !self.watched => {
                 *at = now + PROBE_EVERY;
                 Admitted::Yes
             }
@@ -85,6 +96,17 @@ mod tests {
         assert_eq!(presence.admit(at(2_521)), Admitted::No, "one tries");
         presence.heard(at(2_530));
         assert_eq!(presence.admit(at(2_531)), Admitted::Yes);
+    }
+
+    #[test]
+    fn where_it_is_watched_no_call_waits_for_it() {
+        let mut presence = Presence::new();
+        presence.watch();
+        assert_eq!(presence.admit(at(0)), Admitted::Yes);
+        presence.gone(at(10));
+        assert_eq!(presence.admit(at(60_000)), Admitted::No);
+        presence.heard(at(60_001));
+        assert_eq!(presence.admit(at(60_002)), Admitted::Yes);
     }
 
     #[test]
