@@ -3,19 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
 mod cancelling;
+mod database;
 mod events;
 mod following;
 mod kafka;
 mod life;
 mod openapi;
 mod parking;
+mod partitions;
 mod payment_crashes;
 mod payments;
+mod queries;
 mod refunds;
-#[allow(dead_code, reason = "each topic uses a part of it")]
 mod running;
+mod schemas;
 mod stripe;
 mod stripe_server;
-mod schemas;
 mod tidy;
 mod till;
