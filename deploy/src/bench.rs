@@ -2,6 +2,7 @@
 //!
 //! Closed loops: each caller sends its next request when it has the answer to the last. Only what a client was told is done counts.
 
+mod checkout;
 mod drive;
 mod edge;
 mod etcd;
@@ -9,9 +10,9 @@ mod figures;
 mod floor;
 mod inventory;
 mod nodes;
+mod orders_db;
 mod purchases;
 mod scale;
-mod scenario;
 mod table;
 mod wire;
 
@@ -23,10 +24,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     build::{self, Programs},
     cli::Output,
-    plan::{Place, target_directory},
-    seed,
-    supervisor::Supervisor,
-    topology::Spec,
+    plan::target_directory,
 };
 use drive::{Round, round};
 use etcd::Etcd;
@@ -50,8 +48,10 @@ pub(crate) enum Group {
     EdgeOverload,
     /// Many requests at once for what is not in the cache; only when named
     EdgeCold,
-    /// Whole checkouts through the edges
+    /// Whole checkouts through an edge, also without PostgreSQL
     Checkout,
+    /// History pages among a million orders, in PostgreSQL alone; only when named
+    OrdersDb,
 }
 
 /// What to measure, and for how long.
@@ -105,7 +105,8 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
             Group::Inventory => runtime.block_on(inventory_nodes(&programs, &mut bench))?,
             Group::Scale => runtime.block_on(scale_nodes(&programs, &mut bench))?,
             Group::Edge => edge::run(&programs, &runtime, &mut bench)?,
-            Group::Checkout => storefront(programs.clone(), &runtime, &mut bench)?,
+            Group::Checkout => checkout::run(programs.clone(), &runtime, &mut bench)?,
+            Group::OrdersDb => orders_db::run(&runtime, &mut bench)?,
             companion => edge::companion(companion, &programs, &runtime, &mut bench)?,
         }
     }
@@ -189,18 +190,6 @@ async fn scale_nodes(programs: &Programs, bench: &mut Bench<'_>) -> anyhow::Resu
     let progress = bench.progress.clone();
     bench.figures.extend(scale::run(&mut nodes, move |text| progress.set_message(text)).await?);
     Ok(())
-}
-
-fn storefront(programs: Programs, runtime: &tokio::runtime::Runtime, bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let place = Place::of(&format!("bench-{}", std::process::id()))?.with_any_ports();
-    let file = place.topology_file();
-    let supervisor = Supervisor::start(place, &Spec::read(None)?.in_plaintext(), programs)?;
-    let measured = seed::seed(&supervisor, &[]).and_then(|()| runtime.block_on(scenario::run(&supervisor, bench)));
-    supervisor.stop();
-    if let Some(directory) = file.parent() {
-        std::fs::remove_dir_all(directory)?;
-    }
-    measured
 }
 
 impl BenchArgs {

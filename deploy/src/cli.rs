@@ -8,7 +8,7 @@ use crate::{
     bench, build, check,
     control::Control,
     plan::Place,
-    seed, show,
+    seed, show, sqlx_prepare,
     supervisor::{self, Supervisor},
     topology::{Payments, Spec},
 };
@@ -54,6 +54,8 @@ enum Command {
     },
     /// Check formatting and lints, and run every test against real servers
     Test,
+    /// Make .sqlx/ anew, which the queries of `orders` are checked against; needed when a query or the schema changed
+    SqlxPrepare,
     /// Measure, against a topology of its own built for speed
     Bench(bench::BenchArgs),
     /// Keep a topology in the background; `up --detach` runs this
@@ -140,6 +142,7 @@ pub fn run(cli: Cli) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::Test => check::run(),
+        Command::SqlxPrepare => sqlx_prepare::run(),
         Command::Bench(args) => bench::run(&args),
     }
 }

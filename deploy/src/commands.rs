@@ -74,16 +74,19 @@ pub(crate) fn plan(
 ) -> anyhow::Result<Plan> {
     let mut ports = Ports::load(place)?;
     let names: Vec<&str> = spec.regions.iter().map(|region| region.name.as_str()).collect();
+    let stores = spec.storefronts().len();
     let mut edges = Vec::new();
-    for (nth, name) in (0_u16..).zip(&names) {
+    for (nth, name) in (0_u16..).zip(&names[..stores]) {
         edges.push((ports.take_front(&format!("edge-{name}"), nth)?, ports.take(&format!("edge-{name}-admin"))?));
     }
     let (mut inventory, mut orders, mut redis) = (Vec::new(), Vec::new(), Vec::new());
-    for name in &names {
+    for (nth, name) in names.iter().enumerate() {
         let mut of = |purpose: &str| ports.take(&format!("{purpose}-{name}"));
         inventory.push((of("inventory")?, of("inventory-raft")?, of("inventory-admin")?));
-        orders.push((of("orders")?, of("orders-admin")?));
-        redis.push(((*name).to_owned(), of("redis")?));
+        if nth < stores {
+            orders.push((of("orders")?, of("orders-admin")?));
+            redis.push(((*name).to_owned(), of("redis")?));
+        }
     }
     let catalog = (ports.take("catalog")?, ports.take("catalog-admin")?);
     let postgres = ports.take("postgres")?;
@@ -95,7 +98,10 @@ pub(crate) fn plan(
     let nodes = Nodes { spec, place, secrets, certificates, key, postgres, catalog, inventory, orders, edges, redis, payments };
     let mut services = vec![nodes.catalog()?];
     for nth in 0..names.len() {
-        services.extend([nodes.inventory(nth)?, nodes.orders(nth)?, nodes.edge(nth)?]);
+        services.push(nodes.inventory(nth)?);
+        if nth < stores {
+            services.extend([nodes.orders(nth)?, nodes.edge(nth)?]);
+        }
     }
     services.extend(nodes.payment_sandbox()?);
     Ok(Plan { services, postgres, redis: nodes.redis })

@@ -13,6 +13,7 @@ mod readiness;
 mod secrets;
 mod seed;
 mod show;
+mod sqlx_prepare;
 mod supervisor;
 mod topology;
 

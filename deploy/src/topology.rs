@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 const THREE_REGIONS: &str = include_str!("../topologies/three-regions.toml");
 const ONE_REGION: &str = include_str!("../topologies/one-region.toml");
+const ONE_STORE: &str = include_str!("../topologies/one-store.toml");
 
 /// Regions and timings of a topology.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +46,13 @@ pub(crate) struct RegionSpec {
     pub(crate) name: String,
     /// Its stock location.
     pub(crate) location: String,
+    /// Whether it has an edge, `orders` and a Redis; without, it has a node of the inventory alone.
+    #[serde(default = "yes")]
+    pub(crate) storefront: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +82,17 @@ impl Spec {
         Self::parse(ONE_REGION, Path::new("one-region.toml"))
     }
 
+    /// One storefront with an inventory of three nodes.
+    pub(crate) fn one_store() -> Result<Self, SpecError> {
+        Self::parse(ONE_STORE, Path::new("one-store.toml"))
+    }
+
+    /// Regions with a storefront; they come first.
+    pub(crate) fn storefronts(&self) -> &[RegionSpec] {
+        let count = self.regions.iter().take_while(|region| region.storefront).count();
+        &self.regions[..count]
+    }
+
     /// The file's topology, or three regions.
     pub fn read(path: Option<&Path>) -> Result<Self, SpecError> {
         match path {
@@ -97,6 +116,9 @@ impl Spec {
         if let Some(region) = spec.regions.iter().find(|region| !plain(&region.name) || !plain(&region.location)) {
             return Err(malformed(format!("{:?}: names have lower-case letters, digits and '-'", region.name)));
         }
+        if spec.storefronts().is_empty() || spec.regions[spec.storefronts().len()..].iter().any(|region| region.storefront) {
+            return Err(malformed("regions with a storefront come first, and there is at least one".to_owned()));
+        }
         if spec.inventory.election_ms < 3 * spec.inventory.heartbeat_ms {
             return Err(malformed("election_ms must be at least three times heartbeat_ms".to_owned()));
         }
@@ -112,6 +134,8 @@ mod tests {
     fn the_built_in_topologies_are_good_and_bad_ones_say_where() {
         assert_eq!(Spec::one_region().unwrap().regions.len(), 1);
         assert_eq!(Spec::read(None).unwrap().regions.len(), 3);
+        let store = Spec::one_store().unwrap();
+        assert_eq!((store.regions.len(), store.storefronts().len()), (3, 1));
         let refused = |text: &str| Spec::parse(text, Path::new("x.toml")).unwrap_err().to_string();
         assert!(refused("[inventory]\nheartbeat_ms = 1\nelection_ms = 9\nspeed = 3\n").contains("line 4"));
         assert!(refused("region = []\n[inventory]\nheartbeat_ms = 1\nelection_ms = 9\n").contains("1, 3 or 5 regions"));

@@ -39,6 +39,11 @@ impl Shopper {
         Ok(shopper)
     }
 
+    /// The token of the session.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     pub async fn add(&self, edge: &str, sku: &str, quantity: u32) -> Result<(), ShopperError> {
         self.post(edge, paths::CART_ADD, &json!({"sku": sku, "quantity": quantity})).await.map(drop)
     }
