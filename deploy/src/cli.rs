@@ -1,7 +1,8 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
+use anyhow::ensure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
@@ -38,20 +39,12 @@ enum Command {
         #[command(flatten)]
         at: Named,
     },
-    /// Kill one process as a crash would (SIGKILL)
-    Kill {
-        /// Name of the process, as `status` shows it
-        process: String,
-        #[command(flatten)]
-        at: Named,
-    },
-    /// Start a process that does not run
-    Start {
-        /// Name of the process, as `status` shows it
-        process: String,
-        #[command(flatten)]
-        at: Named,
-    },
+    /// Kill processes as a crash would (SIGKILL), all at once
+    Kill(Several),
+    /// Start processes that do not run, all at once
+    ///
+    /// Comes back when they are ready. What cannot work yet, as an inventory node without a majority, only has to run.
+    Start(Several),
     /// Check formatting and lints, and run every test against real servers
     Test,
     /// Make .sqlx/ anew, which the queries of `orders` are checked against; needed when a query or the schema changed
@@ -68,6 +61,31 @@ pub(crate) struct Named {
     /// Name of the topology; several may run side by side
     #[arg(long, default_value = "default")]
     name: String,
+}
+
+/// Some processes of a topology.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Several {
+    /// Names of processes, as `status` shows them
+    #[arg(required_unless_present = "region")]
+    processes: Vec<String>,
+    /// Everything of a region, as when it is lost or comes back
+    #[arg(long, conflicts_with = "processes")]
+    region: Option<String>,
+    #[command(flatten)]
+    at: Named,
+}
+
+impl Several {
+    /// The names meant; of a region, those that run or that do not.
+    fn names(&self, control: &Control, running: bool) -> anyhow::Result<Vec<String>> {
+        let Some(region) = &self.region else { return Ok(self.processes.clone()) };
+        let topology = control.status()?;
+        let regions: BTreeSet<&str> = topology.processes.iter().map(|process| process.region.as_str()).collect();
+        ensure!(regions.contains(region.as_str()), "there is no region {region:?}; there are {regions:?}");
+        let meant = topology.processes.iter().filter(|process| &process.region == region && process.pid.is_some() == running);
+        Ok(meant.map(|process| process.name.clone()).collect())
+    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -88,7 +106,7 @@ pub(crate) enum Output {
 pub(crate) struct Up {
     #[command(flatten)]
     at: Named,
-    /// Regions and timings; without it, three regions
+    /// three-regions, one-region, ha (a PostgreSQL that outlives a region), or a file; without it, three regions
     #[arg(long)]
     topology: Option<PathBuf>,
     /// Come back when everything is ready; `cargo deploy down` stops it
@@ -131,14 +149,21 @@ pub fn run(cli: Cli) -> anyhow::Result<u8> {
             std::io::copy(&mut Place::of(&at.name)?.open_log(&process)?, &mut std::io::stdout())?;
             Ok(0)
         }
-        Command::Kill { process, at } => {
-            Control::connect(&Place::of(&at.name)?)?.kill(&process)?;
-            println!("{process} is killed");
+        Command::Kill(several) => {
+            let control = Control::connect(&Place::of(&several.at.name)?)?;
+            let names = several.names(&control, true)?;
+            control.kill(&names)?;
+            names.iter().for_each(|name| println!("{name} is killed"));
             Ok(0)
         }
-        Command::Start { process, at } => {
-            Control::connect(&Place::of(&at.name)?)?.start(&process)?;
-            println!("{process} is ready");
+        Command::Start(several) => {
+            let control = Control::connect(&Place::of(&several.at.name)?)?;
+            let names = several.names(&control, false)?;
+            let early = control.start(&names)?;
+            for name in &names {
+                let so_far = if early.contains(name) { "runs, and is ready when what it needs runs as well" } else { "is ready" };
+                println!("{name} {so_far}");
+            }
             Ok(0)
         }
         Command::Test => check::run(),

@@ -6,6 +6,7 @@ use deploy_api::ProcessKind;
 
 use crate::{
     certificates::Certificates,
+    database::Database,
     plan::{Place, Ports},
     secrets::Secrets,
     topology::{Payments, Spec},
@@ -35,7 +36,7 @@ pub(crate) struct Service {
 /// Addresses of one topology.
 pub(crate) struct Plan {
     pub(crate) services: Vec<Service>,
-    pub(crate) postgres: u16,
+    pub(crate) database: Database,
     /// Region and port.
     pub(crate) redis: Vec<(String, u16)>,
 }
@@ -46,7 +47,7 @@ struct Nodes<'a> {
     secrets: &'a Secrets,
     certificates: &'a Certificates,
     key: PathBuf,
-    postgres: u16,
+    database: Database,
     catalog: (u16, u16),
     /// For each region: client, Raft and admin port.
     inventory: Vec<(u16, u16, u16)>,
@@ -89,13 +90,13 @@ pub(crate) fn plan(
         }
     }
     let catalog = (ports.take("catalog")?, ports.take("catalog-admin")?);
-    let postgres = ports.take("postgres")?;
+    let database = Database::plan(spec, &mut ports)?;
     let payments = match spec.payments {
         Payments::None => None,
         Payments::Sandbox => Some((ports.take("payment-sandbox")?, ports.take("payment-sandbox-admin")?)),
     };
     ports.save()?;
-    let nodes = Nodes { spec, place, secrets, certificates, key, postgres, catalog, inventory, orders, edges, redis, payments };
+    let nodes = Nodes { spec, place, secrets, certificates, key, database, catalog, inventory, orders, edges, redis, payments };
     let mut services = vec![nodes.catalog()?];
     for nth in 0..names.len() {
         services.push(nodes.inventory(nth)?);
@@ -104,7 +105,7 @@ pub(crate) fn plan(
         }
     }
     services.extend(nodes.payment_sandbox()?);
-    Ok(Plan { services, postgres, redis: nodes.redis })
+    Ok(Plan { services, database: nodes.database, redis: nodes.redis })
 }
 
 impl Nodes<'_> {
@@ -122,8 +123,8 @@ impl Nodes<'_> {
         self.inventory.iter().map(|(client, ..)| *client).collect()
     }
 
-    fn database_url(&self, database: &str, password: &str) -> String {
-        format!("postgres://{database}:{password}@{}/{database}", at(self.postgres))
+    fn database_url(&self, region: &str, database: &str, password: &str) -> String {
+        format!("postgres://{database}:{password}@{}/{database}", at(self.database.port_for(region)))
     }
 
     fn service(
@@ -177,11 +178,11 @@ impl Nodes<'_> {
     }
 
     fn catalog(&self) -> anyhow::Result<Service> {
-        let region = self.region(0);
+        let region = self.spec.catalog_region();
         let mut service = self.service("catalog".to_owned(), ProcessKind::Catalog, region, "catalog", self.catalog);
         service.arguments.insert(0, "serve".to_owned());
         service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), false)]));
-        service.environment.push(("DATABASE_URL", self.database_url("catalog", &self.secrets.catalog)));
+        service.environment.push(("DATABASE_URL", self.database_url(region, "catalog", &self.secrets.catalog)));
         service.arguments.extend(self.certificates.client(&service.name)?);
         Ok(service)
     }
@@ -197,7 +198,7 @@ impl Nodes<'_> {
         let inventory: Vec<String> = inventory.into_iter().map(at).collect();
         service.arguments.extend(texts(["--inventory", &inventory.join(","), "--catalog", &at(self.catalog.0)]));
         service.arguments.extend(texts(["--redis-url", &redis, "--internal-key-file", &self.key.to_string_lossy()]));
-        service.environment.push(("DATABASE_URL", self.database_url("orders", &self.secrets.orders)));
+        service.environment.push(("DATABASE_URL", self.database_url(region, "orders", &self.secrets.orders)));
         // Who may stop the topology may work on orders.
         service.environment.push(("ADMIN_TOKEN", self.secrets.control.clone()));
         service.arguments.extend(self.certificates.client(&service.name)?);

@@ -30,8 +30,8 @@ struct Address {
 #[derive(Debug, Serialize, Deserialize)]
 enum Ask {
     Status,
-    Kill(String),
-    Start(String),
+    Kill(Vec<String>),
+    Start(Vec<String>),
     Down,
 }
 
@@ -45,6 +45,8 @@ struct Question {
 enum Reply {
     Status(Box<Topology>),
     Done,
+    /// Of the started processes, those that are not ready.
+    Started(Vec<String>),
     Failed(String),
 }
 
@@ -76,12 +78,16 @@ impl Control {
         }
     }
 
-    pub fn kill(&self, process: &str) -> anyhow::Result<()> {
-        self.ask(Ask::Kill(process.to_owned())).map(drop)
+    pub fn kill(&self, processes: &[String]) -> anyhow::Result<()> {
+        self.ask(Ask::Kill(processes.to_vec())).map(drop)
     }
 
-    pub fn start(&self, process: &str) -> anyhow::Result<()> {
-        self.ask(Ask::Start(process.to_owned())).map(drop)
+    /// Gives those that run and cannot work before others run as well.
+    pub fn start(&self, processes: &[String]) -> anyhow::Result<Vec<String>> {
+        match self.ask(Ask::Start(processes.to_vec()))? {
+            Reply::Started(early) => Ok(early),
+            other => bail!("an unexpected answer: {other:?}"),
+        }
     }
 
     /// Returns when everything has stopped.
@@ -141,8 +147,10 @@ fn answer(supervisor: &Supervisor, stream: TcpStream) {
     let done = |result: anyhow::Result<()>| result.map_or_else(|error| Reply::Failed(format!("{error:#}")), |()| Reply::Done);
     let reply = match question.ask {
         Ask::Status => Reply::Status(Box::new(supervisor.topology())),
-        Ask::Kill(name) => done(supervisor.kill(&name)),
-        Ask::Start(name) => done(supervisor.start_process(&name)),
+        Ask::Kill(names) => done(supervisor.kill_all(&names)),
+        Ask::Start(names) => {
+            supervisor.start_all_of(&names).map_or_else(|error| Reply::Failed(format!("{error:#}")), Reply::Started)
+        }
         Ask::Down => {
             supervisor.ask_to_stop();
             Reply::Done

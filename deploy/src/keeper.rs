@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backing_servers::{Postgres, Redis, guarded};
+use backing_servers::{Etcd, Haproxy, Patroni, Postgres, Redis, guarded};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{build::Programs, commands::Service, readiness};
@@ -24,11 +24,23 @@ const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 pub(crate) enum Kind {
     Service(Box<Service>, Programs),
     Postgres { directory: PathBuf, port: u16, password: String },
+    Patroni(Box<Patroni>),
+    Etcd(Box<Etcd>),
+    Haproxy(Box<Haproxy>),
     Redis { directory: PathBuf, port: u16 },
 }
 
+/// When a start is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// It can do its work.
+    Ready,
+    /// It runs; others must run before it can work.
+    Alive,
+}
+
 enum Order {
-    Start(mpsc::Sender<Result<(), String>>),
+    Start(Until, mpsc::Sender<Result<(), String>>),
     Kill(mpsc::Sender<Result<(), String>>),
     Stop(mpsc::Sender<Result<(), String>>),
 }
@@ -52,7 +64,7 @@ impl Keeper {
     pub(crate) fn pid(&self) -> Option<u32> {
         let pid = *self.pid.lock().unwrap_or_else(PoisonError::into_inner);
         // A process that ended by itself is seen by its keeper within a moment.
-        pid.filter(|pid| is_alive(*pid))
+        pid.filter(|pid| deploy_api::started(*pid).is_some())
     }
 
     fn order(&self, order: impl FnOnce(mpsc::Sender<Result<(), String>>) -> Order) -> mpsc::Receiver<Result<(), String>> {
@@ -62,14 +74,14 @@ impl Keeper {
         done
     }
 
-    /// Starts the process; the answer comes when it is ready.
-    pub(crate) fn start(&self) -> mpsc::Receiver<Result<(), String>> {
-        self.order(Order::Start)
+    /// Starts the process; the answer comes when it is as far as `until`.
+    pub(crate) fn start(&self, until: Until) -> mpsc::Receiver<Result<(), String>> {
+        self.order(|reply| Order::Start(until, reply))
     }
 
     /// SIGKILL, as a crash.
-    pub(crate) fn kill(&self) -> Result<(), String> {
-        self.order(Order::Kill).recv().unwrap_or_else(|error| Err(error.to_string()))
+    pub(crate) fn kill(&self) -> mpsc::Receiver<Result<(), String>> {
+        self.order(Order::Kill)
     }
 
     /// Asks the process to end, and ends it after a while.
@@ -78,28 +90,21 @@ impl Keeper {
     }
 }
 
-fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // `pid (name) state ...`; a zombie is dead.
-    stat.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
-}
-
 fn keep(kind: &Kind, log: &PathBuf, pid: &Mutex<Option<u32>>, orders: &mpsc::Receiver<Order>) {
     let mut child: Option<Child> = None;
     let tell = |child: &Option<Child>| *pid.lock().unwrap_or_else(PoisonError::into_inner) = child.as_ref().map(Child::id);
     while let Ok(order) = orders.recv() {
         match order {
-            Order::Start(reply) => {
+            Order::Start(until, reply) => {
                 let running = child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
                 let done = match running {
                     true => Err("it runs already".to_owned()),
-                    false => start(kind, log, &mut child, || tell(&None)),
+                    false => {
+                        tell(&None);
+                        start(kind, log, &mut child, until)
+                    }
                 };
                 tell(&child);
-                if done.is_ok() || child.is_none() {
-                    let _ = reply.send(done);
-                    continue;
-                }
                 let _ = reply.send(done);
             }
             Order::Kill(reply) => {
@@ -124,55 +129,85 @@ fn keep(kind: &Kind, log: &PathBuf, pid: &Mutex<Option<u32>>, orders: &mpsc::Rec
     }
 }
 
-fn start(kind: &Kind, log: &PathBuf, child: &mut Option<Child>, starting: impl Fn()) -> Result<(), String> {
-    starting();
+fn start(kind: &Kind, log: &PathBuf, child: &mut Option<Child>, until: Until) -> Result<(), String> {
     if fs::metadata(log).is_ok_and(|found| found.len() > MAX_LOG_BYTES) {
         fs::remove_file(log).map_err(|error| error.to_string())?;
     }
-    match kind {
-        Kind::Postgres { directory, port, password } => {
-            let server = Postgres::start(directory, *port, password, log).map_err(|error| error.to_string())?;
-            *child = Some(server.child);
-            Ok(())
+    // A server that listens runs; who else must be asked, and for what, before it can work.
+    let mut asks: Option<(String, &str)> = None;
+    let local = |port: u16| format!("127.0.0.1:{port}");
+    let failed = |error: backing_servers::ServerError| error.to_string();
+    let started = match kind {
+        Kind::Postgres { directory, port, password } => Postgres::start(directory, *port, password, log).map_err(failed)?.child,
+        Kind::Redis { directory, port } => Redis::start(directory, *port, log).map_err(failed)?.child,
+        Kind::Patroni(member) => {
+            asks = Some((local(member.rest), "/readiness"));
+            member.start(log).map_err(failed)?
         }
-        Kind::Redis { directory, port } => {
-            let server = Redis::start(directory, *port, log).map_err(|error| error.to_string())?;
-            *child = Some(server.child);
-            Ok(())
+        Kind::Etcd(member) => {
+            asks = Some((local(member.client), "/health"));
+            member.start(log).map_err(failed)?
+        }
+        Kind::Haproxy(proxy) => {
+            asks = Some((local(proxy.admin), "/readyz"));
+            proxy.start(log).map_err(failed)?
         }
         Kind::Service(service, programs) => {
-            let output = fs::OpenOptions::new().create(true).append(true).open(log).map_err(|error| error.to_string())?;
-            let errors = output.try_clone().map_err(|error| error.to_string())?;
-            let mut command = guarded(&programs.path(service.program), None, "KILL");
-            command.args(&service.arguments);
-            command.envs(service.environment.iter().map(|(name, value)| (name, value)));
-            command.stdin(Stdio::null()).stdout(output).stderr(errors);
-            let started = child.insert(command.spawn().map_err(|error| error.to_string())?);
-            let ready = readiness::wait(&service.admin, || matches!(started.try_wait(), Ok(None)));
-            ready.map_err(|error| format!("{error}; see {}", log.display()))
+            asks = Some((service.admin.clone(), if until == Until::Alive { "/livez" } else { "/readyz" }));
+            spawn(service, programs, log).map_err(|error| error.to_string())?
         }
-    }
+    };
+    let started = child.insert(started);
+    let waits = until == Until::Ready || matches!(kind, Kind::Service(..));
+    let Some((address, path)) = asks.filter(|_| waits) else { return Ok(()) };
+    let ready = readiness::wait(&address, path, || matches!(started.try_wait(), Ok(None)));
+    ready.map_err(|error| format!("{error}; see {}", log.display()))
 }
 
-/// Sends a signal and waits for the end; past the limit, SIGKILL. PostgreSQL's own children go with it.
+fn spawn(service: &Service, programs: &Programs, log: &PathBuf) -> std::io::Result<Child> {
+    let output = fs::OpenOptions::new().create(true).append(true).open(log)?;
+    let errors = output.try_clone()?;
+    let mut command = guarded(&programs.path(service.program), None, "KILL");
+    command.args(&service.arguments);
+    command.envs(service.environment.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
+    command.spawn()
+}
+
+/// Sends a signal and waits for the end; past the limit, SIGKILL.
 fn end(child: &mut Child, kind: &Kind, signal: Signal) -> Result<(), String> {
+    if signal == Signal::KILL {
+        return kill(child, kind);
+    }
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or("no process id")?;
-    let descendants =
-        if matches!(kind, Kind::Postgres { .. }) && signal == Signal::KILL { children_of(child.id()) } else { Vec::new() };
     kill_process(pid, signal).map_err(|error| error.to_string())?;
+    let began = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) {
+        if began.elapsed() > STOP_LIMIT {
+            return kill(child, kind);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// SIGKILL to the process, and to what would go on without it: PostgreSQL's own processes, and the PostgreSQL of a Patroni.
+fn kill(child: &mut Child, kind: &Kind) -> Result<(), String> {
+    let descendants = match kind {
+        Kind::Postgres { .. } => children_of(child.id()),
+        Kind::Patroni(member) => {
+            let postmaster = member.postmaster();
+            postmaster.into_iter().chain(postmaster.into_iter().flat_map(children_of)).collect()
+        }
+        _ => Vec::new(),
+    };
+    child.kill().map_err(|error| error.to_string())?;
     for descendant in descendants {
         if let Some(pid) = i32::try_from(descendant).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
-    let began = Instant::now();
-    while matches!(child.try_wait(), Ok(None)) {
-        if began.elapsed() > STOP_LIMIT {
-            child.kill().map_err(|error| error.to_string())?;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
+    child.wait().map(drop).map_err(|error| error.to_string())
 }
 
 fn children_of(pid: u32) -> Vec<u32> {

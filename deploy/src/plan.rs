@@ -75,16 +75,17 @@ impl Place {
     }
 
     /// PostgreSQL runs as a user of its own and must reach its files; where a directory above is closed to it, they lie elsewhere.
-    pub(crate) fn postgres_data(&self) -> PathBuf {
-        let wanted = self.data_of("postgres");
+    pub(crate) fn postgres_data(&self, process: &str) -> PathBuf {
+        let wanted = self.data_of(process);
         if !rustix::process::geteuid().is_root() || passable(&wanted) {
             return wanted;
         }
-        let hash = wanted
+        let hash = self
+            .data_of("postgres")
             .to_string_lossy()
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-        PathBuf::from(format!("/var/tmp/storefront-{hash:016x}")).join("postgres")
+        PathBuf::from(format!("/var/tmp/storefront-{hash:016x}")).join(process)
     }
 
     pub(crate) fn make(&self) -> anyhow::Result<()> {

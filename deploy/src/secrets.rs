@@ -53,6 +53,25 @@ impl Secrets {
     }
 }
 
+/// Passwords that a PostgreSQL with standbys needs besides.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ReplicationSecrets {
+    pub(crate) replication: String,
+    pub(crate) rewind: String,
+}
+
+impl ReplicationSecrets {
+    pub(crate) fn load_or_make(data: &Path) -> anyhow::Result<Self> {
+        let file = data.join("replication-secrets.json");
+        if let Ok(bytes) = fs::read(&file) {
+            return serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", file.display()));
+        }
+        let made = Self { replication: fresh()?, rewind: fresh()? };
+        write_private(&file, &serde_json::to_vec_pretty(&made)?)?;
+        Ok(made)
+    }
+}
+
 fn fresh() -> anyhow::Result<String> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))?;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use backing_servers::{Postgres, ensure_installed};
+use backing_servers::{Postgres, ensure_installed, ensure_replication_installed};
 use deploy_api::{Process, ProcessKind, TlsFiles, Topology};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -24,8 +24,10 @@ use crate::{
     certificates::Certificates,
     commands::{self, Plan, Service},
     control,
-    keeper::{Keeper, Kind},
+    database::{self, Member},
+    keeper::{Keeper, Kind, Until},
     plan::Place,
+    quorum,
     secrets::Secrets,
     topology::Spec,
 };
@@ -34,6 +36,26 @@ use crate::{
 const DETACHED_LIMIT: Duration = Duration::from_secs(180);
 
 const POLL: Duration = Duration::from_millis(50);
+
+/// What a process waits for when everything starts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wave {
+    Alone,
+    Postgres,
+    NeedsDatabase,
+}
+
+/// A process on its way.
+struct Starting {
+    name: String,
+    started: mpsc::Receiver<Result<(), String>>,
+}
+
+impl Starting {
+    fn wait(self) -> anyhow::Result<()> {
+        self.started.recv()?.map_err(|error| anyhow::anyhow!("{}: {error}", self.name))
+    }
+}
 
 struct Kept {
     process: Process,
@@ -62,7 +84,10 @@ pub struct Supervisor(Arc<Inner>);
 impl Supervisor {
     /// Starts every process, in parallel, and returns when all are ready.
     pub fn start(place: Place, spec: &Spec, programs: Programs) -> anyhow::Result<Self> {
-        ensure_installed(|text| eprintln!("{text}"))?;
+        match spec.postgres {
+            Some(_) => ensure_replication_installed(|text| eprintln!("{text}"))?,
+            None => ensure_installed(|text| eprintln!("{text}"))?,
+        }
         place.make()?;
         if control::Control::connect(&place).is_ok() {
             bail!(
@@ -88,38 +113,49 @@ impl Supervisor {
         progress.set_style(ProgressStyle::with_template("{spinner} {msg:24} {pos}/{len} {bar:30}")?);
         progress.set_message("starting");
         progress.enable_steady_tick(Duration::from_millis(100));
-        let needs_database = |kind| matches!(kind, ProcessKind::Catalog | ProcessKind::Orders);
-        let (late, early): (Vec<&String>, Vec<&String>) =
-            self.0.order.iter().partition(|name| needs_database(self.0.kept[*name].process.kind));
-        let start = |name: &String| (name.clone(), self.0.kept[name].keeper.start());
-        let mut waiting: Vec<(String, mpsc::Receiver<Result<(), String>>)> = early.into_iter().map(start).collect();
-        let postgres = waiting.iter().position(|(name, _)| name == "postgres").context("no PostgreSQL in the plan")?;
-        let (_, started) = waiting.remove(postgres);
-        started.recv()?.map_err(|error| anyhow::anyhow!("postgres: {error}"))?;
-        progress.inc(1);
-        self.make_databases()?;
-        waiting.extend(late.into_iter().map(start));
-        for (name, started) in waiting {
-            progress.set_message(format!("waiting for {name}"));
-            started.recv()?.map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        let of = |kind: ProcessKind| match kind {
+            ProcessKind::Postgres => Wave::Postgres,
+            ProcessKind::Catalog | ProcessKind::Orders => Wave::NeedsDatabase,
+            _ => Wave::Alone,
+        };
+        let wave = |wanted: Wave| self.0.order.iter().filter(move |name| of(self.0.kept[*name].process.kind) == wanted);
+        let mut waiting: Vec<Starting> = wave(Wave::Alone).map(|name| self.begin(name, Until::Ready)).collect();
+        let members: Vec<Member> = wave(Wave::Postgres).map(|name| Member::of(&self.0.kept[name].process)).collect();
+        let mut servers = wave(Wave::Postgres);
+        if members.iter().all(Member::is_new) {
+            // A new cluster begins with its first member; later, who was primary last takes the lead again.
+            let first = self.begin(servers.next().context("no PostgreSQL in the plan")?, Until::Ready);
+            first.wait()?;
             progress.inc(1);
         }
+        waiting.extend(servers.map(|name| self.begin(name, Until::Ready)));
+        let primary = database::wait_for_primary(&members, &self.0.secrets.postgres)?;
+        self.make_databases(primary)?;
+        waiting.extend(wave(Wave::NeedsDatabase).map(|name| self.begin(name, Until::Ready)));
+        for starting in waiting {
+            progress.set_message(format!("waiting for {}", starting.name));
+            starting.wait()?;
+            progress.inc(1);
+        }
+        database::wait_for_standby(&members)?;
         progress.finish_and_clear();
         Ok(())
     }
 
+    fn begin(&self, name: &str, until: Until) -> Starting {
+        Starting { name: name.to_owned(), started: self.0.kept[name].keeper.start(until) }
+    }
+
     /// A role and a database of its own for each service.
-    fn make_databases(&self) -> anyhow::Result<()> {
+    fn make_databases(&self, port: u16) -> anyhow::Result<()> {
         let secrets = &self.0.secrets;
-        let port =
-            self.0.kept["postgres"].process.http.rsplit(':').next().and_then(|port| port.parse().ok()).context("no port")?;
         for (name, password) in [("catalog", &secrets.catalog), ("orders", &secrets.orders)] {
             let ask = |sql: String| Postgres::query(port, &secrets.postgres, &sql);
             if ask(format!("select 1 from pg_roles where rolname = '{name}'"))?.is_empty() {
                 ask(format!("create role {name} login password '{password}'"))?;
             }
             if ask(format!("select 1 from pg_database where datname = '{name}'"))?.is_empty() {
-                Postgres::query(port, &secrets.postgres, &format!("create database {name} owner {name}"))?;
+                ask(format!("create database {name} owner {name}"))?;
             }
         }
         Ok(())
@@ -134,6 +170,7 @@ impl Supervisor {
         Topology {
             name: self.0.place.name.clone(),
             supervisor_pid: std::process::id(),
+            supervisor_started: deploy_api::started(std::process::id()).unwrap_or_default(),
             processes: self.0.order.iter().map(process).collect(),
             links: Vec::new(),
             databases: self.0.databases.clone(),
@@ -155,26 +192,55 @@ impl Supervisor {
 
     /// `kill -9`.
     pub fn kill(&self, name: &str) -> anyhow::Result<()> {
+        self.kill_all(&[name.to_owned()])
+    }
+
+    /// `kill -9` of several at once.
+    pub fn kill_all(&self, names: &[String]) -> anyhow::Result<()> {
         let _one = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.kept(name)?.keeper.kill().map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        let kept = names.iter().map(|name| self.kept(name)).collect::<anyhow::Result<Vec<_>>>()?;
+        let killed: Vec<_> = kept.iter().map(|kept| kept.keeper.kill()).collect();
+        for (name, killed) in names.iter().zip(killed) {
+            killed.recv()?.map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
+        }
         self.write_topology()
     }
 
     /// Starts a process that does not run, and waits until it is ready.
     pub fn start_process(&self, name: &str) -> anyhow::Result<()> {
+        self.start_all_of(&[name.to_owned()]).map(drop)
+    }
+
+    /// Starts processes that do not run, at once, and waits until they are ready. Gives those that cannot be yet, because too few of the
+    /// processes that they need run; they only run.
+    pub fn start_all_of(&self, names: &[String]) -> anyhow::Result<Vec<String>> {
         let _one = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.kept(name)?.keeper.start().recv()?.map_err(|error| anyhow::anyhow!("{name}: {error}"))?;
-        self.write_topology()
+        let mut running = Vec::new();
+        for name in names {
+            running.push(self.kept(name)?.process.kind);
+        }
+        let runs = |name: &&String| !names.contains(name) && self.0.kept[*name].keeper.pid().is_some();
+        running.extend(self.0.order.iter().filter(runs).map(|name| self.0.kept[name].process.kind));
+        let all: Vec<ProcessKind> = self.0.kept.values().map(|kept| kept.process.kind).collect();
+        let can_work = |name: &&String| quorum::can_work(self.0.kept[*name].process.kind, &running, &all);
+        let (ready, early): (Vec<&String>, Vec<&String>) = names.iter().partition(can_work);
+        let until = |names: &[&String], until| names.iter().map(|name| self.begin(name, until)).collect::<Vec<_>>();
+        let waiting = until(&ready, Until::Ready).into_iter().chain(until(&early, Until::Alive)).collect::<Vec<_>>();
+        let started: Vec<anyhow::Result<()>> = waiting.into_iter().map(Starting::wait).collect();
+        self.write_topology()?;
+        started.into_iter().collect::<anyhow::Result<()>>()?;
+        Ok(early.into_iter().cloned().collect())
     }
 
     /// Stops everything in the order in which nothing is missed: edges, services, inventory, then the servers they need.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
-        let waves: [&[ProcessKind]; 4] = [
+        let waves: [&[ProcessKind]; 5] = [
             &[ProcessKind::Edge],
             &[ProcessKind::Orders, ProcessKind::Catalog],
-            &[ProcessKind::Inventory, ProcessKind::Payments],
+            &[ProcessKind::Inventory, ProcessKind::Payments, ProcessKind::Haproxy],
             &[ProcessKind::Postgres, ProcessKind::Redis],
+            &[ProcessKind::Etcd],
         ];
         for wave in waves {
             let of_wave = self.0.kept.values().filter(|kept| wave.contains(&kept.process.kind));
@@ -235,10 +301,9 @@ fn keepers(place: Place, spec: &Spec, secrets: Secrets, plan: Plan, programs: Pr
         admin: None,
         data_dir: Some(data.clone()),
     };
-    let data = place.postgres_data();
-    let first = &spec.regions[0].name;
-    let kind = Kind::Postgres { directory: data.clone(), port: plan.postgres, password: secrets.postgres.clone() };
-    add(server("postgres", ProcessKind::Postgres, first, plan.postgres, &data), kind)?;
+    for (process, kind) in plan.database.processes(&place, &secrets)? {
+        add(process, kind)?;
+    }
     for (region, port) in plan.redis {
         let name = format!("redis-{region}");
         let data = place.data_of(&name);
@@ -247,9 +312,8 @@ fn keepers(place: Place, spec: &Spec, secrets: Secrets, plan: Plan, programs: Pr
     for service in plan.services {
         add(process_of(&service), Kind::Service(Box::new(service), programs.clone()))?;
     }
-    let url = |name: &str, password: &str| {
-        (name.to_owned(), format!("postgres://{name}:{password}@127.0.0.1:{}/{name}", plan.postgres))
-    };
+    let port = plan.database.port_for(spec.catalog_region());
+    let url = |name: &str, password: &str| (name.to_owned(), format!("postgres://{name}:{password}@127.0.0.1:{port}/{name}"));
     let databases = BTreeMap::from([url("catalog", &secrets.catalog), url("orders", &secrets.orders)]);
     let locations = spec.regions.iter().map(|region| region.location.clone()).collect();
     let (stopping, changing) = (AtomicBool::new(false), Mutex::new(()));

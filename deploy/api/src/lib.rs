@@ -12,6 +12,9 @@ pub struct Topology {
     pub name: String,
     /// Process id of the supervisor.
     pub supervisor_pid: u32,
+    /// When the supervisor started, in clock ticks since the machine did: with the id it names one process.
+    #[serde(default)]
+    pub supervisor_started: u64,
     pub processes: Vec<Process>,
     pub links: Vec<Link>,
     /// PostgreSQL URLs by database name (`catalog`, `orders`).
@@ -40,6 +43,10 @@ pub enum ProcessKind {
     Payments,
     Postgres,
     Redis,
+    /// Where a PostgreSQL with standbys agrees on its primary.
+    Etcd,
+    /// The way to the primary.
+    Haproxy,
 }
 
 /// One process. Addresses are `host:port`; servers that speak no HTTP have their own port in `http`.
@@ -74,7 +81,19 @@ pub enum TopologyError {
 impl Topology {
     pub fn read(path: &Path) -> Result<Self, TopologyError> {
         let text = std::fs::read_to_string(path).map_err(|_| TopologyError::Missing { path: path.to_owned() })?;
-        serde_json::from_str(&text).map_err(|source| TopologyError::Malformed { path: path.to_owned(), source })
+        let read: Self =
+            serde_json::from_str(&text).map_err(|source| TopologyError::Malformed { path: path.to_owned(), source })?;
+        Ok(read.without_the_dead(started))
+    }
+
+    /// Without the ids of processes that are gone: a supervisor that was killed could not write so, and the system may have given its numbers
+    /// to others. As long as the supervisor lives, a child that ended keeps its number. `started` tells when a live process started.
+    fn without_the_dead(mut self, started: impl Fn(u32) -> Option<u64>) -> Self {
+        let is_kept = started(self.supervisor_pid) == Some(self.supervisor_started);
+        for process in &mut self.processes {
+            process.pid = process.pid.filter(|pid| is_kept && started(*pid).is_some());
+        }
+        self
     }
 
     pub fn process(&self, name: &str) -> Option<&Process> {
@@ -84,5 +103,58 @@ impl Topology {
     /// `host:port` of every process of a kind, in order.
     pub fn http_of(&self, kind: ProcessKind) -> Vec<String> {
         self.processes.iter().filter(|p| p.kind == kind).map(|p| p.http.clone()).collect()
+    }
+}
+
+/// When a process started, in clock ticks since the machine did; `None`: there is none, or it ended and waits to be buried.
+pub fn started(pid: u32) -> Option<u64> {
+    // `pid (name) state ppid ...`, the 22nd is the time of the start (proc_pid_stat(5)); the name may have blanks and brackets.
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut after_name = stat.rsplit(") ").next()?.split_whitespace();
+    let state = after_name.next()?;
+    after_name.nth(18)?.parse().ok().filter(|_| state != "Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topology() -> Topology {
+        let process = |name: &str, pid| Process {
+            name: name.to_owned(),
+            kind: ProcessKind::Redis,
+            region: "eu".to_owned(),
+            pid,
+            http: "127.0.0.1:1".to_owned(),
+            admin: None,
+            data_dir: None,
+        };
+        Topology {
+            name: "test".to_owned(),
+            supervisor_pid: 10,
+            supervisor_started: 500,
+            processes: vec![process("a", Some(11)), process("b", Some(12)), process("c", None)],
+            links: Vec::new(),
+            databases: std::collections::BTreeMap::new(),
+            inventory_tls: None,
+        }
+    }
+
+    #[test]
+    fn ids_of_the_dead_are_not_told() {
+        let pids = |started: fn(u32) -> Option<u64>| {
+            topology().without_the_dead(started).processes.iter().map(|process| process.pid).collect::<Vec<_>>()
+        };
+        assert_eq!(pids(|pid| Some(if pid == 10 { 500 } else { 600 })), [Some(11), Some(12), None]);
+        assert_eq!(pids(|pid| (pid != 12).then_some(500)), [Some(11), None, None], "one ended by itself");
+        assert_eq!(pids(|pid| (pid != 10).then_some(500)), [None, None, None], "the supervisor was killed");
+        assert_eq!(pids(|_| Some(900)), [None, None, None], "another process has its number");
+    }
+
+    #[test]
+    fn this_process_started_once() {
+        let own = std::process::id();
+        assert!(started(own).is_some() && started(own) == started(own));
+        assert_eq!(started(u32::MAX), None);
     }
 }

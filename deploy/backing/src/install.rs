@@ -7,6 +7,9 @@ use std::{
 
 const POSTGRES: &str = "/usr/lib/postgresql/15/bin/postgres";
 const REDIS: &str = "/usr/bin/redis-server";
+const PATRONI: &str = "/usr/bin/patroni";
+const ETCD: &str = "/usr/bin/etcd";
+const HAPROXY: &str = "/usr/sbin/haproxy";
 
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
@@ -25,6 +28,18 @@ pub(crate) fn redis_bin() -> PathBuf {
     PathBuf::from(REDIS)
 }
 
+pub(crate) fn patroni_bin() -> PathBuf {
+    PathBuf::from(PATRONI)
+}
+
+pub(crate) fn etcd_bin() -> PathBuf {
+    PathBuf::from(ETCD)
+}
+
+pub(crate) fn haproxy_bin() -> PathBuf {
+    PathBuf::from(HAPROXY)
+}
+
 /// A program of one of Debian's packages.
 #[derive(Clone, Copy, Debug)]
 pub struct Packaged {
@@ -39,6 +54,19 @@ const SERVERS: [Packaged; 2] = [
     Packaged { program: POSTGRES, name: "PostgreSQL 15", package: "postgresql-15" },
     Packaged { program: REDIS, name: "Redis 7", package: "redis-server" },
 ];
+
+const REPLICATION: [Packaged; 4] = [
+    Packaged { program: PATRONI, name: "Patroni", package: "patroni" },
+    Packaged { program: ETCD, name: "etcd", package: "etcd-server" },
+    // What Patroni speaks to etcd with.
+    Packaged { program: "/usr/lib/python3/dist-packages/etcd/__init__.py", name: "python3-etcd", package: "python3-etcd" },
+    Packaged { program: HAPROXY, name: "HAProxy", package: "haproxy" },
+];
+
+/// Returns when PostgreSQL can be run as primary and standby, with both servers as well.
+pub fn ensure_replication_installed(say: impl Fn(&str)) -> Result<(), InstallError> {
+    ensure_packages(&[&SERVERS[..], &REPLICATION[..]].concat(), say)
+}
 
 /// Returns when both servers can be run. `say` is told before anything is installed.
 pub fn ensure_installed(say: impl Fn(&str)) -> Result<(), InstallError> {

@@ -1,7 +1,8 @@
 //! A private PostgreSQL: own data directory, own port, loopback only, never as root.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// The system user that Debian's package brings; PostgreSQL refuses to run as root.
-const USER: &str = "postgres";
+pub(crate) const USER: &str = "postgres";
 
 /// Longest wait until the server takes queries.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -96,18 +97,23 @@ impl Postgres {
         Ok(())
     }
 
-    /// Runs SQL as the superuser of the instance on `port`; gives what psql prints.
+    /// Runs SQL as the superuser of the instance on `port`; gives what psql prints. The SQL goes by the standard input: it may have passwords
+    /// in it, and command lines are readable by everybody.
     pub fn query(port: u16, password: &str, sql: &str) -> Result<String, ServerError> {
+        let failed = |source: io::Error| ServerError::Run { program: "psql".to_owned(), source };
         let mut command = Command::new(postgres_bin("psql"));
         command.env("PGPASSWORD", password).args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", USER, "-d", "postgres"]);
-        command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]).stdin(Stdio::null());
-        let output = command.output().map_err(|source| ServerError::Run { program: "psql".to_owned(), source })?;
+        command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut psql = command.spawn().map_err(failed)?;
+        if let Some(mut input) = psql.stdin.take() {
+            // A psql that ended before it read says why below.
+            let _ = input.write_all(sql.as_bytes());
+        }
+        let output = psql.wait_with_output().map_err(failed)?;
         match output.status.success() {
             true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-            false => {
-                let source = io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-                Err(ServerError::Run { program: "psql".to_owned(), source })
-            }
+            false => Err(failed(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))),
         }
     }
 
@@ -117,8 +123,8 @@ impl Postgres {
     }
 }
 
-/// As root, the directory is the server user's.
-fn own(directory: &Path) -> Result<(), ServerError> {
+/// As root, the directory and what is in it is the server user's.
+pub(crate) fn own(directory: &Path) -> Result<(), ServerError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }

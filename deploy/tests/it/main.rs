@@ -7,6 +7,7 @@ mod bench;
 mod books;
 mod carts;
 mod flash_sale;
+mod ha;
 mod launcher;
 mod payments;
 mod public_api;

@@ -1,7 +1,7 @@
 //! A topology of the test's own, from the programs that are built already.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,11 @@ pub(crate) const SALE_CSV: &str = "Handle,Title,Type,Option1 Name,Option1 Value,
 impl Running {
     pub(crate) async fn start() -> Self {
         Self::of(Spec::read(None).unwrap()).await
+    }
+
+    /// A built-in topology by its name.
+    pub(crate) async fn start_of(topology: &'static str) -> Self {
+        Self::of(Spec::read(Some(Path::new(topology))).unwrap()).await
     }
 
     pub(crate) async fn of(spec: Spec) -> Self {
@@ -68,6 +73,17 @@ impl Running {
     pub(crate) async fn kill(&self, name: &str) {
         let (supervisor, name) = (self.supervisor.clone(), name.to_owned());
         tokio::task::spawn_blocking(move || supervisor.kill(&name)).await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn kill_all(&self, names: Vec<String>) {
+        let supervisor = self.supervisor.clone();
+        tokio::task::spawn_blocking(move || supervisor.kill_all(&names)).await.unwrap().unwrap();
+    }
+
+    /// Gives those that run and are not ready.
+    pub(crate) async fn start_all_of(&self, names: Vec<String>) -> Vec<String> {
+        let supervisor = self.supervisor.clone();
+        tokio::task::spawn_blocking(move || supervisor.start_all_of(&names)).await.unwrap().unwrap()
     }
 
     pub(crate) async fn start_process(&self, name: &str) {
