@@ -33,6 +33,8 @@ pub(super) async fn record(sql: &PgPool, batch: &[Placed]) -> Gathered<()> {
     }
 }
 
+/// The statement takes a transaction id also when it inserts nothing: only then does its commit wait for a synchronous standby, and an order that a
+/// crash left in this server alone is not taken for recorded before the standby has it.
 async fn insert(sql: &PgPool, batch: &[Placed]) -> Result<(), sqlx::Error> {
     let (orders, items) = columns(batch);
     sqlx::query!(
@@ -42,6 +44,7 @@ async fn insert(sql: &PgPool, batch: &[Placed]) -> Result<(), sqlx::Error> {
              select id, shopper_id, idempotency_key, fingerprint, total_amount, currency, address::jsonb, placed_at
              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[])
                  as line (id, shopper_id, idempotency_key, fingerprint, total_amount, currency, address, placed_at)
+             where pg_current_xact_id() is not null
              on conflict do nothing
              returning id, placed_at
          ), items as (
