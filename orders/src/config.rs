@@ -24,6 +24,12 @@ pub enum Command {
     /// Run the sandbox payment provider
     PaymentSandbox(SandboxArgs),
     /// Record, once, every accepted order that PostgreSQL does not have
+    ///
+    /// The services do so by themselves, all the time; this is for when none of them runs, or to see what is left. It may run beside them, and
+    /// repeating it changes nothing.
+    ///
+    /// Exit codes: 0 every accepted order is recorded, 1 PostgreSQL or the inventory does not answer, 2 wrong usage, 4 confirmed reservations are
+    /// left that are no orders, or that PostgreSQL refuses: `chaos audit` names them.
     Reconcile(ReconcileArgs),
     /// Look at events that a sink refused, send them again, or drop them
     Outbox(OutboxArgs),
@@ -79,6 +85,17 @@ pub struct ReconcileArgs {
     pub inventory: Vec<String>,
     #[command(flatten)]
     pub inventory_tls: InventoryTlsArgs,
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// How a command tells what it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people
+    Table,
+    /// For programs: one object
+    Json,
 }
 
 impl ServeArgs {

@@ -16,7 +16,7 @@ mod reconcile;
 mod serve;
 mod spare;
 
-pub use config::{Command, Config, ReconcileArgs, ServeArgs};
+pub use config::{Command, Config, Output, ReconcileArgs, ServeArgs};
 pub use http::{admin_openapi, openapi};
 pub use outbox::{EventArgs, OutboxArgs, event_schemas, outbox_tool};
 pub use payment::{

@@ -1,7 +1,10 @@
 //! Brings every accepted order to rest: what the inventory confirmed and nobody acknowledged is recorded and acknowledged.
 
-use std::time::Duration;
+mod told;
 
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context;
 use inventory_api::{InventoryClient, MAX_BATCH_COMMANDS, Reservation};
 use serde::Serialize;
 use storefront_service::background_context;
@@ -90,12 +93,13 @@ pub(crate) async fn record(store: &OrderStore, payments: &PaymentStore, reservat
     }
 }
 
-/// `orders reconcile`: one pass, told as JSON.
-pub async fn run_once(args: ReconcileArgs) -> anyhow::Result<()> {
+/// `orders reconcile`: one pass, told.
+pub async fn run_once(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
     let inventory = InventoryClient::new(args.inventory).with_tls(args.inventory_tls.open()?.as_ref());
     let sql = database::pool(&args.database_url)?;
-    database::migrate(&args.database_url).await?;
-    let done = pass(&OrderStore::new(sql.clone()), &PaymentStore::new(sql), &inventory, 0).await?;
-    println!("{}", serde_json::to_string(&done)?);
-    Ok(())
+    database::migrate(&args.database_url).await.context("PostgreSQL was not reached; nothing was done")?;
+    let done = pass(&OrderStore::new(sql.clone()), &PaymentStore::new(sql), &inventory, 0).await;
+    let done = done.context("what was done stays; repeat it for the rest")?;
+    told::print(&done, args.output)?;
+    Ok(if done.foreign == 0 { ExitCode::SUCCESS } else { ExitCode::from(told::LEFT) })
 }
