@@ -3,6 +3,7 @@
 //! Owns: the way between the contract's bodies and the ledger's commands, and which status an answer has. Must not: decide about stock.
 
 mod admin_routes;
+mod brief_route;
 mod change_stream;
 mod cluster_route;
 mod command_routes;
@@ -41,6 +42,7 @@ pub(crate) use front::service;
 fn router(api: Arc<Api>) -> Router {
     let routes = Router::new()
         .route(paths::RESERVATIONS, post(command_routes::reserve).get(query_routes::reservations))
+        .route(paths::RESERVATION_BRIEFS, get(brief_route::briefs))
         .route(paths::ACKNOWLEDGE, post(command_routes::acknowledge))
         .route(paths::RESERVATION, get(query_routes::reservation))
         .route(paths::CONFIRM, post(command_routes::confirm))
@@ -81,6 +83,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
             command_routes::batch,
             query_routes::reservation,
             query_routes::reservations,
+            brief_route::briefs,
             query_routes::stock,
             query_routes::stock_page,
             ledger_route::ledger,

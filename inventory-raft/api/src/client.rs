@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use crate::{
     AcknowledgeRequest, AdjustRequest, BatchRequest, BatchResponse, ClusterView, Consistency, ExtendRequest, LedgerPage,
-    MoveRequest, Outcome, PurchaseRequest, ReceiveRequest, Reservation, ReservationState, ReserveRequest, Stock, StockChange,
-    StockPage, paths,
+    MoveRequest, Outcome, PurchaseRequest, ReceiveRequest, Reservation, ReservationBriefs, ReservationState, ReserveRequest,
+    Stock, StockChange, StockPage, paths,
 };
 pub use view::LeaderView;
 use view::Members;
@@ -141,8 +141,23 @@ impl InventoryClient {
 
     /// A local read of many SKUs in order of name.
     pub async fn stock_page(&self, context: &CallContext, limit: u32, cursor: Option<&str>) -> Called<StockPage> {
+        self.stock_page_of(context, limit, cursor, Consistency::Local).await
+    }
+
+    /// A read of many SKUs in order of name.
+    pub async fn stock_page_of(
+        &self,
+        context: &CallContext,
+        limit: u32,
+        cursor: Option<&str>,
+        consistency: Consistency,
+    ) -> Called<StockPage> {
         let cursor = cursor.map(|cursor| format!("&cursor={}", encode(cursor))).unwrap_or_default();
-        self.get(context, &format!("{}?limit={limit}{cursor}", paths::STOCK_LIST), true).await
+        let (any, how) = match consistency {
+            Consistency::Linearizable => (false, "&consistency=linearizable"),
+            Consistency::Local => (true, ""),
+        };
+        self.get(context, &format!("{}?limit={limit}{how}{cursor}", paths::STOCK_LIST), any).await
     }
 
     /// A page of a SKU's ledger: of its `last` movements, or of what follows a page. `None`: the SKU is not known.
@@ -188,6 +203,12 @@ impl InventoryClient {
         let cursor = cursor.map(|cursor| format!("&cursor={}", encode(cursor))).unwrap_or_default();
         let state = serde_json::to_value(state).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
         self.get(context, &format!("{}?state={state}&limit={limit}{cursor}", paths::RESERVATIONS), false).await
+    }
+
+    /// Every reservation that is remembered, in short, in order of id.
+    pub async fn reservation_briefs(&self, context: &CallContext, limit: u32, cursor: Option<&str>) -> Called<ReservationBriefs> {
+        let cursor = cursor.map(|cursor| format!("&cursor={}", encode(cursor))).unwrap_or_default();
+        self.get(context, &format!("{}?limit={limit}{cursor}", paths::RESERVATION_BRIEFS), false).await
     }
 
     /// The view of some node that answers.

@@ -3,6 +3,7 @@
 //! Owns: what goes over the wire between a client and an inventory node. Must not: know how stock is kept.
 
 mod admin;
+mod brief;
 mod client;
 mod command;
 mod ledger;
@@ -11,6 +12,7 @@ mod query;
 pub use admin::{
     AddLearnerRequest, Alarm, AlarmKind, Alarms, MarkResponse, MemberRequest, NodeStatus, StateHash, TransferLeaderRequest,
 };
+pub use brief::{LineBrief, MAX_BRIEFS, ReservationBrief, ReservationBriefs};
 pub use client::{ClientError, DEFAULT_DEADLINE, InventoryClient, LeaderView};
 pub use command::{
     AcknowledgeRequest, AdjustRequest, Allocation, BatchRequest, BatchResponse, CommandRequest, Consistency, CountRequest,
@@ -26,6 +28,7 @@ pub use query::{
 /// Paths of the public inventory API, in the notation of the router.
 pub mod paths {
     pub const RESERVATIONS: &str = "/v1/reservations";
+    pub const RESERVATION_BRIEFS: &str = "/v1/reservation-briefs";
     pub const RESERVATION: &str = "/v1/reservations/{id}";
     pub const CONFIRM: &str = "/v1/reservations/{id}/confirm";
     pub const RELEASE: &str = "/v1/reservations/{id}/release";

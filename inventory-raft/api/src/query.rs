@@ -58,7 +58,7 @@ impl Stock {
     }
 }
 
-/// `GET /v1/stock?limit=&cursor=`: local read of many SKUs in order of name.
+/// `GET /v1/stock?limit=&cursor=&consistency=`: many SKUs in order of name; a local read unless asked for a linearizable one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockPage {
     pub items: Vec<Stock>,

@@ -31,9 +31,11 @@ pub(super) struct StockQuery {
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PageQuery {
+pub(super) struct StockPageQuery {
     limit: Option<u32>,
     cursor: Option<String>,
+    /// `local` unless given.
+    consistency: Option<Consistency>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -108,13 +110,21 @@ fn applied_stock(api: &Api, sku: &Sku, as_of: LogTime) -> Answer {
     Ok(error::found(found, &view))
 }
 
-/// Many SKUs in order of name, as this node has applied them.
-#[utoipa::path(get, path = inventory_api::paths::STOCK_LIST, params(PageQuery), responses((status = 200, body = StockPage)))]
-pub(super) async fn stock_page(State(api): State<Arc<Api>>, StrictQuery(query): StrictQuery<PageQuery>) -> Answer {
+/// Many SKUs in order of name, as this node has applied them; with `consistency=linearizable`, as of now.
+#[utoipa::path(get, path = inventory_api::paths::STOCK_LIST, params(StockPageQuery), responses((status = 200, body = StockPage)))]
+pub(super) async fn stock_page(State(api): State<Arc<Api>>, StrictQuery(query): StrictQuery<StockPageQuery>) -> Answer {
     let limit = page_limit(query.limit)?;
     let after = query.cursor.as_deref().map(Sku::parse).transpose();
     let after = after.map_err(|_| invalid("cursor", "give back the `next_cursor` of the page before"))?;
-    let (view, as_of) = (api.consensus.view(), clock::date(api.consensus.as_of(clock::now())));
+    let as_of = match query.consistency.unwrap_or(Consistency::Local) {
+        Consistency::Local => api.consensus.as_of(clock::now()),
+        Consistency::Linearizable => {
+            let asked = clock::now();
+            api.linearize().await?;
+            asked
+        }
+    };
+    let (view, as_of) = (api.consensus.view(), clock::date(as_of));
     let applied = api.consensus.shared.read();
     let found = applied.inventory.stock_page(after.as_ref(), limit + 1);
     let items: Vec<Stock> =

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
 mod bad_input;
+mod briefs;
 mod cluster;
 mod durability;
 mod failover;
