@@ -1,10 +1,15 @@
 //! `chaos`: prove that nothing was oversold and nothing lost.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration, time::Instant};
 
-use chaos::audit;
-use clap::{Parser, Subcommand};
+use chaos::{
+    audit,
+    check::{Books, Difference},
+};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use comfy_table::Table;
 use deploy_api::{ProcessKind, Topology};
+use indicatif::{ProgressBar, ProgressStyle};
 use inventory_api::InventoryClient;
 use storefront_tls::InventoryTlsArgs;
 
@@ -20,41 +25,102 @@ struct Cli {
 enum Command {
     /// Compare the inventory's state with PostgreSQL, for every SKU and every order
     ///
-    /// Exit codes: 0 both agree, 1 the audit could not run, 4 they differ; each difference is named.
-    Audit {
-        /// Name of a running topology
-        #[arg(long, default_value = "default")]
-        name: String,
-        /// Its topology.json, if it lies elsewhere
-        #[arg(long)]
-        topology: Option<PathBuf>,
-        /// Without any of these, what the topology says
-        #[command(flatten)]
-        inventory_tls: InventoryTlsArgs,
-        #[arg(long)]
-        output: Option<String>,
-    },
+    /// It may run while orders are taken: orders that look wrong are looked at again, and SKUs whose stock changes meanwhile are left out of the
+    /// sums, and counted.
+    ///
+    /// Exit codes: 0 both agree, 1 the audit could not run, 2 wrong usage, 4 they differ; each difference is named.
+    Audit(AuditArgs),
 }
+
+#[derive(Args)]
+struct AuditArgs {
+    /// Name of a running topology
+    #[arg(long, default_value = "default")]
+    name: String,
+    /// Its topology.json, if it lies elsewhere
+    #[arg(long)]
+    topology: Option<PathBuf>,
+    /// Without any of these, what the topology says
+    #[command(flatten)]
+    inventory_tls: InventoryTlsArgs,
+    /// How long an accepted order may wait for its record, and a hold for its end, in seconds
+    #[arg(long, default_value_t = audit::DEFAULT_GRACE.as_secs())]
+    grace_s: u64,
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+/// Differences that people are shown; programs get all.
+const SHOWN: usize = 100;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Command::Audit { name, topology, inventory_tls, output } = Cli::parse().command;
-    let topology = Topology::read(&topology.unwrap_or_else(|| audit::topology_file(&name)))?;
-    let client = match inventory_tls.is_given() {
-        true => InventoryClient::new(topology.http_of(ProcessKind::Inventory)).with_tls(inventory_tls.open()?.as_ref()),
+    let Command::Audit(args) = Cli::parse().command;
+    let topology = Topology::read(&args.topology.unwrap_or_else(|| audit::topology_file(&args.name)))?;
+    let client = match args.inventory_tls.is_given() {
+        true => InventoryClient::new(topology.http_of(ProcessKind::Inventory)).with_tls(args.inventory_tls.open()?.as_ref()),
         false => audit::inventory(&topology)?,
     };
-    let books = audit::read_with(client, &topology).await?;
+    let progress = ProgressBar::new(0);
+    progress.set_style(ProgressStyle::with_template("{spinner} {msg:24} {pos}/{len} {bar:30} {eta}")?);
+    let began = Instant::now();
+    let books = audit::read_with(client, &topology, Duration::from_secs(args.grace_s), &progress).await?;
+    progress.finish_and_clear();
     let differences = chaos::check::conservation(&books);
-    match output.as_deref() {
-        Some("json") => {
-            println!("{}", serde_json::json!({"skus": books.stock.len(), "orders": books.orders, "differences": differences}))
-        }
-        _ => {
-            println!("{} SKUs, {} orders", books.stock.len(), books.orders);
-            differences.iter().for_each(|difference| println!("{difference}"));
-            println!("{}", if differences.is_empty() { "both stores agree" } else { "THE STORES DIFFER" });
-        }
+    match args.output {
+        Output::Json => print_json(&books, &differences, began.elapsed()),
+        Output::Table => print_table(&books, &differences, began.elapsed()),
     }
-    Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
+    Ok(if differences.is_empty() && books.more == 0 { ExitCode::SUCCESS } else { ExitCode::from(4) })
+}
+
+/// The most memory that this process ever had, in KiB.
+fn peak_memory_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn print_json(books: &Books, differences: &[Difference], took: Duration) {
+    let report = serde_json::json!({
+        "skus": books.stock.len(),
+        "skus_moved_meanwhile": books.moved.len(),
+        "orders": books.orders,
+        "reservations": books.reservations,
+        "differences": differences,
+        "more_differences": books.more,
+        "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "peak_memory_kib": peak_memory_kib(),
+    });
+    println!("{report}");
+}
+
+fn print_table(books: &Books, differences: &[Difference], took: Duration) {
+    let (skus, moved) = (books.stock.len(), books.moved.len());
+    println!("{skus} SKUs, {} orders, {} reservations in {:.1} s", books.orders, books.reservations, took.as_secs_f64());
+    if moved > 0 {
+        println!("the stock of {moved} SKUs changed meanwhile, so their sums were not compared");
+    }
+    if differences.is_empty() && books.more == 0 {
+        return println!("both stores agree");
+    }
+    let mut counts: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+    differences.iter().for_each(|difference| *counts.entry(difference.kind()).or_default() += 1);
+    let mut table = Table::new();
+    table.set_header(["difference", "how many"]);
+    for (kind, count) in &counts {
+        table.add_row([kind.to_string(), count.to_string()]);
+    }
+    println!("THE STORES DIFFER\n{table}");
+    differences.iter().take(SHOWN).for_each(|difference| println!("{difference}"));
+    let hidden = (differences.len().saturating_sub(SHOWN)) as u64 + books.more;
+    if hidden > 0 {
+        println!("and {hidden} more; `--output json` has up to 10,000");
+    }
 }

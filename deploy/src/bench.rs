@@ -2,6 +2,7 @@
 //!
 //! Closed loops: each caller sends its next request when it has the answer to the last. Only what a client was told is done counts.
 
+mod audit;
 mod checkout;
 mod drive;
 mod edge;
@@ -52,6 +53,8 @@ pub(crate) enum Group {
     Checkout,
     /// History pages among a million orders, in PostgreSQL alone; only when named
     OrdersDb,
+    /// `chaos audit` of a million orders; only when named
+    Audit,
 }
 
 /// What to measure, and for how long.
@@ -66,6 +69,9 @@ pub struct BenchArgs {
     /// Seconds of one round
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Orders that are audited
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    orders: u64,
     /// Measure peers with the same workload, in alternation: etcd for the inventory, the others for the edge
     #[arg(long, value_enum, value_delimiter = ',')]
     against: Vec<Peer>,
@@ -104,6 +110,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
         match group {
             Group::Inventory => runtime.block_on(inventory_nodes(&programs, &mut bench))?,
             Group::Scale => runtime.block_on(scale_nodes(&programs, &mut bench))?,
+            Group::Audit => runtime.block_on(audited_nodes(&programs, &mut bench))?,
             Group::Edge => edge::run(&programs, &runtime, &mut bench)?,
             Group::Checkout => checkout::run(programs.clone(), &runtime, &mut bench)?,
             Group::OrdersDb => orders_db::run(&runtime, &mut bench)?,
@@ -192,6 +199,15 @@ async fn scale_nodes(programs: &Programs, bench: &mut Bench<'_>) -> anyhow::Resu
     Ok(())
 }
 
+async fn audited_nodes(programs: &Programs, bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let directory = target_directory().join("deploy").join(format!("bench-audit-{}", std::process::id()));
+    let nodes = Nodes::start(programs, &directory).await?;
+    let progress = bench.progress.clone();
+    let say = move |text| progress.set_message(text);
+    bench.figures.extend(audit::run(programs, &nodes, &directory, bench.args.orders, say).await?);
+    Ok(())
+}
+
 impl BenchArgs {
     /// In the order they were asked for, each once.
     fn groups(&self) -> Vec<Group> {
@@ -215,8 +231,9 @@ impl BenchArgs {
             return build::services(true);
         }
         let mut names = vec!["deploy"];
-        let nodes = groups.contains(&Group::Inventory) || groups.contains(&Group::Scale);
+        let nodes = groups.iter().any(|group| matches!(group, Group::Inventory | Group::Scale | Group::Audit));
         names.extend(nodes.then_some("inventory-raft"));
+        names.extend(groups.contains(&Group::Audit).then_some(["orders", "chaos"]).into_iter().flatten());
         let edge = groups.iter().any(|group| matches!(group, Group::EdgeIdle | Group::EdgeOverload | Group::EdgeCold));
         names.extend(edge.then_some("storefront-edge"));
         build::programs(&names, true)

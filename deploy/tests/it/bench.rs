@@ -26,6 +26,12 @@ fn ten_thousand_requests_for_one_cold_key_are_one_request_at_the_origin() {
 }
 
 #[test]
+fn an_audit_of_equal_stores_finds_no_difference() {
+    let figures = bench(&["audit", "--orders", "5000"]);
+    assert!((figure(&figures, "orders in both stores") - 5_000.0).abs() < f64::EPSILON, "{figures:?}");
+}
+
+#[test]
 fn a_bench_that_is_not_known_says_which_are() {
     let output = Command::new(env!("CARGO_BIN_EXE_deploy")).args(["bench", "edge-warm"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

@@ -102,4 +102,10 @@ async fn orders_are_taken_without_postgres_and_redis_and_are_there_afterwards() 
     let heard = shopper.check_out_until_known(&edges, 1, &key, 3).await;
     assert!(matches!(heard, Heard::Accepted(_)), "{heard:?} after {hung_up:?}");
     at_rest(&running).await;
+    // All inventory nodes at once: one alone only has to run, and with a second one both work.
+    let nodes = ["inventory-eu", "inventory-us", "inventory-ap"].map(str::to_owned);
+    running.kill_all(nodes.to_vec()).await;
+    assert_eq!(running.start_all_of(nodes[..1].to_vec()).await, nodes[..1]);
+    assert!(running.start_all_of(nodes[1..].to_vec()).await.is_empty());
+    at_rest(&running).await;
 }

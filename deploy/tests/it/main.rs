@@ -12,6 +12,7 @@ mod launcher;
 mod payments;
 mod public_api;
 mod races;
+mod reconcile;
 mod refused;
 mod region_outage;
 mod running;
