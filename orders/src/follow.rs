@@ -148,7 +148,7 @@ impl Follower {
         if let Ok(wait) = Duration::try_from(placed.time + GRACE - OffsetDateTime::now_utc()) {
             tokio::time::sleep(wait.min(GRACE)).await;
         }
-        self.carts.settle(placed.data.shopper_id, cart.version).await?;
+        self.carts.settle(placed.data.shopper_id, cart.version, Some(placed.data.order_id)).await?;
         metrics::counter!("orders_carts_followed_total").increment(1);
         Ok(())
     }

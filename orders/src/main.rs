@@ -1,4 +1,4 @@
-//! `orders`: serve, or reconcile once.
+//! `orders`: serve, or do one thing and tell what came of it.
 
 use std::process::ExitCode;
 
@@ -26,6 +26,6 @@ async fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Reconcile(args) => run_once(args).await,
-        Command::Outbox(args) => outbox_tool(args).await,
+        Command::Outbox(args) => outbox_tool(args).await.map(|()| ExitCode::SUCCESS),
     }
 }
