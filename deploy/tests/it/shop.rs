@@ -109,7 +109,8 @@ pub(crate) async fn session(answer: Response) -> String {
 pub(crate) async fn problem(request: RequestBuilder) -> (ProblemType, Problem) {
     let answer = request.send().await.unwrap();
     let status = answer.status();
-    assert_eq!(answer.headers()["content-type"], "application/problem+json", "{status}: {}", answer.text().await.unwrap());
+    let media_type = answer.headers()["content-type"].clone();
+    assert_eq!(media_type, "application/problem+json", "{status}: {}", answer.text().await.unwrap());
     let problem: Problem = answer.json().await.unwrap();
     assert_eq!(problem.status, status.as_u16());
     (problem.kind().unwrap(), problem)

@@ -51,7 +51,6 @@ fn value(kind: &str) -> String {
     let one = match kind.trim_end_matches("Array") {
         "Uuid" => "md5('order 1000')::uuid",
         "Date" => "current_date - 100",
-        "Date" => "current_date - 100",
         "Timestamptz" => "now() - interval '100 days'",
         "Int4" | "Int8" | "Int2" => "24",
         "Bytea" => "sha256('1')",
