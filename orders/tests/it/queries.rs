@@ -56,7 +56,10 @@ fn value(kind: &str) -> String {
         "Bytea" => "sha256('1')",
         "Json" | "Jsonb" => "'{}'::jsonb",
         "Bool" => "true",
-        _ => "'sku-1'",
+        "Float8" => "60.0",
+        "Bpchar" => "'EUR'",
+        // Also where a text is read as JSON.
+        _ => "'7'",
     };
     if kind.ends_with("Array") { format!("array[{one}]") } else { one.to_owned() }
 }
