@@ -57,6 +57,10 @@ const FEWEST_AT_ONCE: usize = 4;
 /// Answers may take twice as long as in quiet times and so much more before a queue is presumed.
 const SLACK: Duration = Duration::from_millis(20);
 
+/// The same of instances that can stand in for each other, which are those of `orders`: a change of a cart waits for an SQL commit that it
+/// shares with others, and on a busy machine for its turn on a processor. Half of the quarter second that a checkout may take.
+const SLACK_OF_CHANGES: Duration = Duration::from_millis(125);
+
 /// Why a service gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamError {
@@ -151,7 +155,7 @@ impl Upstream {
 
     /// These can stand in for each other: one that fails while the others do not is left out for a while.
     pub(crate) fn group(&self, addresses: &[String]) {
-        self.instances.group(addresses);
+        self.instances.group(addresses, SLACK_OF_CHANGES);
     }
 
     /// Those of a group to be asked, in their order; those that failed lately last, and those taken out not at all.

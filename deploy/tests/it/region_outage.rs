@@ -27,6 +27,18 @@ async fn flush(running: &Running, name: &str) {
     assert!(before > 0, "there was nothing to lose in {name}");
 }
 
+/// Until a cart's copy is in Redis, which had lost everything: while PostgreSQL is there, a copy is no promise.
+async fn is_copied(running: &Running, api: &Api, token: &str) {
+    let mut redis = connect(running, "redis-eu").await;
+    let _: () = redis.flushall().await.unwrap();
+    eventually("a copy of a cart", async || {
+        api.cart(0, token).await;
+        let keys: Vec<String> = redis.keys("cart:*").await.unwrap();
+        (!keys.is_empty()).then_some(())
+    })
+    .await;
+}
+
 /// Until `orders` sees that PostgreSQL answers again: a registration needs it.
 async fn postgres_is_back(api: &Api) {
     for edge in 0..api.edges.len() {
@@ -63,6 +75,7 @@ async fn without_redis(running: &Running, api: &Api) {
 async fn without_postgres(running: &Running, api: &Api) {
     let ada = api.register().await;
     api.add(&ada, "CALM-1", 2).await;
+    is_copied(running, api, &ada).await;
     running.kill("postgres").await;
     api.add(&ada, "CALM-1", 1).await;
     let guest = api.add_at(0, "", "CALM-1", 7).await.unwrap();

@@ -7,11 +7,17 @@ use std::{
 
 use deploy::{Place, Programs, Spec, Supervisor, seed};
 use deploy_api::{ProcessKind, Topology};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// A topology is a dozen processes: two side by side on two processors time each other out. Where each test is a process of its own,
+/// `.config/nextest.toml` says the same.
+static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
 pub(crate) struct Running {
     pub(crate) supervisor: Supervisor,
     pub(crate) place: Place,
     folder: tempfile::TempDir,
+    _turn: SemaphorePermit<'static>,
 }
 
 /// A product with no stock of its own but what the test receives.
@@ -39,6 +45,7 @@ impl Running {
 
     /// Starts in a blocking thread, because starting waits on processes.
     async fn with(spec: Spec, catalog: &str) -> Self {
+        let turn = ONE_AT_A_TIME.acquire().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let csv = folder.path().join("sale.csv");
         std::fs::write(&csv, catalog).unwrap();
@@ -51,7 +58,7 @@ impl Running {
             supervisor
         };
         let supervisor = tokio::task::spawn_blocking(start).await.unwrap();
-        Self { supervisor, place, folder }
+        Self { supervisor, place, folder, _turn: turn }
     }
 
     /// Imports another export of the catalog: prices change, products go and come.

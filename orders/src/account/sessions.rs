@@ -147,12 +147,24 @@ impl Sessions {
 
     /// Writes behind what PostgreSQL missed. Gives how many sessions were written.
     pub(super) async fn write_behind(&self) -> Result<usize, DatabaseError> {
+        let mut written = self.write_all(self.spare.all().into_iter().map(|(_, begun)| begun).collect()).await?;
+        let (mut redis, mut cursor) = (self.redis.clone(), 0);
+        loop {
+            let mut scan = redis::cmd("HSCAN");
+            scan.arg(UNWRITTEN).arg(cursor).arg("COUNT").arg(SCAN);
+            let scanned: Result<(u64, Vec<(String, String)>), _> = scan.query_async(&mut redis).await;
+            let Ok((next, kept)) = scanned else { return Ok(written) };
+            let kept = kept.iter().filter_map(|(_, text)| serde_json::from_str::<Begun>(text).ok());
+            written += self.write_all(kept.collect()).await?;
+            cursor = next;
+            if cursor == 0 {
+                return Ok(written);
+            }
+        }
+    }
+
+    async fn write_all(&self, unwritten: Vec<Begun>) -> Result<usize, DatabaseError> {
         let mut redis = self.redis.clone();
-        let mut unwritten: Vec<Begun> = self.spare.all().into_iter().map(|(_, begun)| begun).collect();
-        let scan: Result<(u64, Vec<(String, String)>), _> =
-            redis::cmd("HSCAN").arg(UNWRITTEN).arg(0).arg("COUNT").arg(SCAN).query_async(&mut redis).await;
-        let kept = scan.map(|(_, pairs)| pairs).unwrap_or_default();
-        unwritten.extend(kept.iter().filter_map(|(_, text)| serde_json::from_str::<Begun>(text).ok()));
         for some in unwritten.chunks(MOST) {
             within(record(&self.sql, some)).await?;
             let written: Vec<String> = some.iter().map(|begun| hex(&begun.hash)).collect();

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{database::DatabaseError, spare::Spare};
 
-/// Attempts when somebody else changed the cart in between; each time somebody succeeded.
-const ATTEMPTS: usize = 8;
+/// Attempts when somebody else changed the cart in between. Each time somebody succeeded, so that of as many changes at once all succeed: more
+/// than one shopper's tabs send.
+const ATTEMPTS: usize = 32;
 
 /// Carts written behind at once: they share statements.
 const BEHIND_AT_ONCE: usize = 256;

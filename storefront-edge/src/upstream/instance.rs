@@ -14,7 +14,7 @@ use super::{
     ejection::{Group, Told},
     latency::Latencies,
 };
-use crate::protect::{Adaptive, Class, Place, Places};
+use crate::protect::{Adaptive, AdaptiveSettings, Class, Place, Places};
 
 #[derive(Debug)]
 struct Known {
@@ -221,12 +221,13 @@ impl Instances {
         Self { protection, known: RwLock::default() }
     }
 
-    /// Those that can stand in for each other.
-    pub(super) fn group(&self, addresses: &[String]) {
+    /// Those that can stand in for each other, and how much longer than in quiet times their answers may take.
+    pub(super) fn group(&self, addresses: &[String], slack: Duration) {
+        let protection = Protection { places: AdaptiveSettings { slack, ..self.protection.places }, ..self.protection.clone() };
         let group = Arc::new(Mutex::new(Group::new(addresses.len())));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         for (nth, address) in addresses.iter().enumerate() {
-            let instance = Instance::new(address, &self.protection, Some((group.clone(), nth)));
+            let instance = Instance::new(address, &protection, Some((group.clone(), nth)));
             known.insert(address.clone(), Arc::new(instance));
         }
     }
