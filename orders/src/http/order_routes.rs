@@ -59,10 +59,11 @@ impl Shop {
         Ok(Some(match (reservation.state, memo) {
             (ReservationState::Confirmed, Some(memo)) => (CheckoutState::Accepted, Some(memo.order(id, OrderStatus::Accepted))),
             (ReservationState::Reserved, Some(_)) => (CheckoutState::Pending, None),
-            // Recorded between the two looks, or PostgreSQL could not be asked.
+            // PostgreSQL has it: since between the two looks, or as somebody else's.
             (ReservationState::Acknowledged, _) => match self.runner.store.find(id, shopper).await {
                 Ok(Some(found)) => (CheckoutState::Placed, Some(found.order)),
-                _ => return Err(unavailable("orders cannot be looked up now")),
+                Ok(None) => (CheckoutState::Rejected, None),
+                Err(_) => return Err(unavailable("orders cannot be looked up now")),
             },
             (ReservationState::Expired, _) if may_go_on(&reservation) => (CheckoutState::Pending, None),
             _ => (CheckoutState::Rejected, None),
