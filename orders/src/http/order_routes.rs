@@ -5,7 +5,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
-use inventory_api::{Reservation, ReservationState};
+use inventory_api::ReservationState;
 use orders_api::{CheckoutState, CheckoutStatus, Order, OrderStatus};
 use serde::Deserialize;
 use storefront_service::{Context, ProblemResponse, StrictQuery};
@@ -19,9 +19,6 @@ use uuid::Uuid;
 
 use super::{Shop, invalid, private, unavailable};
 use crate::checkout::{memo_of, newest_attempt, order_id};
-
-/// Longer than any run of a checkout goes on after its hold ended: the edge gives up after 15 s, a provider is asked three times.
-const MAY_GO_ON: time::Duration = time::Duration::seconds(60);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -65,16 +62,9 @@ impl Shop {
                 Ok(None) => (CheckoutState::Rejected, None),
                 Err(_) => return Err(unavailable("orders cannot be looked up now")),
             },
-            (ReservationState::Expired, _) if may_go_on(&reservation) => (CheckoutState::Pending, None),
             _ => (CheckoutState::Rejected, None),
         }))
     }
-}
-
-/// Whether a checkout may still hold stock again: its hold ended a moment ago, while it was paid for.
-fn may_go_on(ended: &Reservation) -> bool {
-    let ended_at = ended.changes.iter().map(|change| change.at).max();
-    ended_at.is_some_and(|at| OffsetDateTime::now_utc() - at < MAY_GO_ON)
 }
 
 impl Shop {

@@ -144,6 +144,7 @@ async fn a_hold_that_ends_during_the_payment_is_reserved_again_or_the_payment_is
     let (bob, eve) = (shop.shopper(1).await, shop.shopper(1).await);
     let late = key();
     let slow = tokio::spawn(async move { (pay(&bob, &late, "pm_card_late", PATIENT_MS).await.unwrap(), bob, late) });
+    eventually("the hold", async || (shop.running.stock("LAMP").await.reserved() > 0).then_some(())).await;
     let quick = eventually("the hold to end", async || {
         let sold = pay(&eve, &key(), "pm_card_visa", PATIENT_MS).await.unwrap();
         (sold.0 == 201).then_some(sold)
