@@ -82,11 +82,12 @@ pub(crate) async fn insert(sql: &mut PgConnection, row: &OutboxRow) -> Result<()
 
 /// A relay for each sink that is configured.
 pub(crate) fn relays(args: &EventArgs, region: &Region, database_url: &str, redis_url: &str) -> anyhow::Result<Vec<Relay>> {
-    let stream = Sink::Redis(RedisStream::new(redis_url, args.events_keep)?);
-    let mut relays = vec![Relay::new(format!("redis:{region}"), database_url, stream)];
+    let stream = format!("redis:{region}");
+    let mut sinks = vec![(stream, Sink::Redis(RedisStream::new(redis_url, args.events_keep)?))];
     if !args.events_kafka.is_empty() {
-        let kafka = Sink::Kafka(Box::new(Kafka::new(&args.events_kafka, &args.events_kafka_topic)?));
-        relays.push(Relay::new("kafka".to_owned(), database_url, kafka));
+        let kafka = Kafka::new(&args.events_kafka, &args.events_kafka_topic)?;
+        sinks.push(("kafka".to_owned(), Sink::Kafka(Box::new(kafka))));
     }
-    Ok(relays)
+    let names: Vec<String> = sinks.iter().map(|(name, _)| name.clone()).collect();
+    Ok(sinks.into_iter().map(|(name, sink)| Relay::new(name, &names, database_url, sink)).collect())
 }

@@ -58,6 +58,8 @@ async fn bounded<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Resul
 
 pub(crate) struct Relay {
     name: String,
+    /// Of all sinks of this process.
+    names: Vec<String>,
     url: String,
     sink: Sink,
     /// The row that was refused last, and how often.
@@ -66,8 +68,8 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// `name` is the sink's in the database: of each name one relay works at a time.
-    pub(crate) fn new(name: String, url: &str, sink: Sink) -> Self {
-        Self { name, url: url.to_owned(), sink, refused: (0, 0) }
+    pub(crate) fn new(name: String, names: &[String], url: &str, sink: Sink) -> Self {
+        Self { name, names: names.to_owned(), url: url.to_owned(), sink, refused: (0, 0) }
     }
 
     pub(crate) async fn run(mut self) {
@@ -90,7 +92,7 @@ impl Relay {
         while !bounded(rows::lock(&mut sql, &self.name)).await? {
             sleep(RETRY).await;
         }
-        let mut cursor = bounded(rows::cursor(&mut sql, &self.name)).await?;
+        let mut cursor = bounded(rows::cursor(&mut sql, &self.name, &self.names)).await?;
         let mut tidied: Option<Instant> = None;
         loop {
             let replayed = self.replay(&mut sql).await?;

@@ -29,9 +29,11 @@ pub(super) async fn lock(sql: &mut PgConnection, sink: &str) -> Result<bool, sql
     taken.fetch_one(sql).await
 }
 
-/// The sink's cursor; a new sink begins with the oldest row that is left.
-pub(super) async fn cursor(sql: &mut PgConnection, sink: &str) -> Result<Cursor, sqlx::Error> {
-    sqlx::query!("insert into outbox_sink (name) values ($1) on conflict (name) do nothing", sink).execute(&mut *sql).await?;
+/// The sink's cursor; a new sink begins with the oldest row that is left. All sinks of this process become known together: otherwise the
+/// first of them would delete what it was told before the next one began.
+pub(super) async fn cursor(sql: &mut PgConnection, sink: &str, all: &[String]) -> Result<Cursor, sqlx::Error> {
+    let known = sqlx::query!("insert into outbox_sink (name) select unnest($1::text[]) on conflict (name) do nothing", all);
+    known.execute(&mut *sql).await?;
     let found = sqlx::query_as!(Cursor, "select transaction_id, row_id from outbox_sink where name = $1", sink);
     found.fetch_one(sql).await
 }
