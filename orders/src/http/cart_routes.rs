@@ -121,7 +121,7 @@ pub(super) async fn add(
         cart.add(sku.clone(), quantity.get())
     };
     if begun.is_some() {
-        // Nobody else knows this session yet, so its cart is what comes in now, whoever is away.
+        // Nobody else knows the session that begins here yet, so its cart is what comes in now, whoever is away.
         let both = |cart: &mut Stored| add(cart, &prices).and_then(|()| prices.show(cart));
         let (cart, changes) = shop.carts.begin(session.shopper, both).await?;
         return Ok(with_session(private(StatusCode::OK, &prices.cart(&cart, changes)), begun.as_ref()));

@@ -22,7 +22,7 @@ impl Cursor {
     }
 }
 
-/// Takes the lock of a sink for this session, if nobody has it.
+/// Takes the lock of a sink for as long as the connection lasts, if nobody has it.
 pub(super) async fn lock(sql: &mut PgConnection, sink: &str) -> Result<bool, sqlx::Error> {
     let taken =
         sqlx::query_scalar!(r#"select pg_try_advisory_lock(hashtextextended('outbox sink ' || $1::text, 0)) as "taken!""#, sink);
