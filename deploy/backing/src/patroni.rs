@@ -116,6 +116,8 @@ impl Patroni {
                     "log_line_prefix": "%m [%p] %q%u@%d/%a ",
                     "log_min_duration_statement": 1000,
                 },
+                // A new standby waits for a checkpoint: one that is spread over time takes minutes.
+                "basebackup": {"checkpoint": "fast"},
                 // What a primary has beyond its standby was acknowledged to nobody.
                 "remove_data_directory_on_rewind_failure": true,
                 "remove_data_directory_on_diverged_timelines": true,
