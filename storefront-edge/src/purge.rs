@@ -45,7 +45,7 @@ pub(crate) fn start(config: &Config, engine: &Arc<Engine>) -> anyhow::Result<Pur
     let bus = Arc::new(Bus::new(engine.clone(), config.region.clone(), by.clone(), &regions)?);
     let mut tasks = bus.background();
     if let (Some(own), Some(lane)) = (regions.get(&config.region), bus.own_lane()) {
-        let (tier, writing) = Tier::new(tier_name(config), own, lane.clone())?;
+        let (tier, writing) = Tier::new(tier_name(config), config.origin.is_none(), own, lane.clone())?;
         engine.set_second(tier);
         tasks.push(tokio::spawn(writing));
         tasks.push(tokio::spawn(follow::follow(engine.clone(), redis::Client::open(own.as_str())?, by)));

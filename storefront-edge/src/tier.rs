@@ -64,9 +64,10 @@ pub(crate) struct Fetched {
 }
 
 impl Tier {
-    /// Also what writes to Redis, to be run for ever.
+    /// Also what writes to Redis, to be run for ever. `has_catalog`: answers are subject to a catalog's purges.
     pub(crate) fn new(
         prefix: &str,
+        has_catalog: bool,
         url: &str,
         lane: Arc<Lane>,
     ) -> redis::RedisResult<(Arc<Self>, impl Future<Output = ()> + use<>)> {
@@ -76,7 +77,7 @@ impl Tier {
             prefix: format!("edge:v{}:{prefix}", wire::VERSION),
             region: region.clone(),
             lane,
-            places: Mutex::default(),
+            places: Mutex::new(Places::new(has_catalog)),
             breaker: Breaker::default(),
             jobs,
             gap: AtomicBool::new(true),

@@ -18,12 +18,18 @@ pub(super) struct Both {
 /// Tickets, and the place that each is sure of.
 #[derive(Debug, Default)]
 pub(super) struct Places {
+    /// There is a catalog: until it is followed, nobody knows what it purged, and there is no place.
+    has_catalog: bool,
     orders: Option<Place>,
     catalog: Option<(Arc<str>, u64)>,
     remembered: VecDeque<(u64, Arc<Both>)>,
 }
 
 impl Places {
+    pub(super) fn new(has_catalog: bool) -> Self {
+        Self { has_catalog, ..Self::default() }
+    }
+
     pub(super) fn followed(&mut self, place: &Place, ticket: u64) {
         if self.orders.as_ref() != Some(place) {
             self.orders = Some(place.clone());
@@ -41,6 +47,9 @@ impl Places {
 
     fn remember(&mut self, ticket: u64) {
         let Some(orders) = self.orders.clone() else { return };
+        if self.has_catalog && self.catalog.is_none() {
+            return;
+        }
         if self.remembered.len() == MAX_REMEMBERED {
             self.remembered.pop_front();
         }
@@ -60,6 +69,22 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn there_is_no_place_before_both_lists_are_followed() {
+        let order = Place { epoch: "e".to_owned(), sequence: 1 };
+        let mut orders_first = Places::new(true);
+        orders_first.followed(&order, 1);
+        assert!(orders_first.now().is_none() && orders_first.at(9).is_none());
+        orders_first.catalog("c", 1, 2);
+        assert!(orders_first.now().is_some() && orders_first.at(1).is_none());
+        let mut catalog_first = Places::new(true);
+        catalog_first.catalog("c", 1, 1);
+        assert!(catalog_first.now().is_none());
+        let mut alone = Places::new(false);
+        alone.followed(&order, 1);
+        assert!(alone.now().is_some_and(|both| both.catalog.is_none()));
+    }
 
     #[test]
     fn an_answer_has_the_place_that_was_reached_before_it_was_asked_for() {
