@@ -16,7 +16,7 @@ mod store;
 mod sweep;
 mod unite;
 
-pub(crate) use lines::{ChangeError, Stored, StoredLine};
+pub(crate) use lines::{ChangeError, MAX_BOUGHT, Stored, StoredLine};
 pub(crate) use prices::Prices;
-pub(crate) use store::{CartError, Carts};
+pub(crate) use store::{CartError, Carts, Seen};
 pub(crate) use sweep::Sweep;

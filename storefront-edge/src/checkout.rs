@@ -1,4 +1,5 @@
-//! A checkout across regions: the ticket at home, the purchase beside the leader, the cart settled at home.
+//! A checkout across regions: the ticket at home, the purchase beside the leader, the cart settled at home. Where home is beside the leader,
+//! one call does all three.
 //!
 //! Every attempt carries the same idempotency key, so any of them may be repeated anywhere. The work goes on when the client hangs up.
 
@@ -20,7 +21,7 @@ use attempts::{Attempts, Heard, Next};
 pub(crate) use waiting::WaitingRoom;
 
 use crate::{
-    storefront::Storefront,
+    storefront::{Storefront, home_region},
     upstream::{Answer, UpstreamError},
 };
 
@@ -70,19 +71,10 @@ fn check_key(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 async fn run(shop: Arc<Storefront>, context: CallContext, mut headers: HeaderMap, body: Bytes) -> Result<Answer, Problem> {
-    let began = Instant::now();
-    let Ok(ticket) = tokio::time::timeout(DEADLINE, ticket(&shop, &context, &headers)).await else {
-        let detail = "your region does not answer, and nothing was bought; ask again with the same Idempotency-Key";
-        return Err(Problem::new(ProblemType::Unavailable).detail(detail));
-    };
-    let ticket = match ticket? {
-        Ok(ticket) => ticket,
-        Err(refused) => return Ok(refused),
-    };
-    let value = HeaderValue::from_str(&ticket).map_err(|_| Problem::new(ProblemType::BadGateway))?;
-    headers.insert(TICKET_HEADER, value);
-    let answer = purchase(&shop, &context, &headers, body, began).await?;
-    if matches!(answer.status, StatusCode::CREATED | StatusCode::ACCEPTED) {
+    // Only home gives tickets.
+    headers.remove(TICKET_HEADER);
+    let (answer, ticket) = purchase(&shop, &context, &mut headers, body).await?;
+    if let Some(ticket) = ticket.filter(|_| matches!(answer.status, StatusCode::CREATED | StatusCode::ACCEPTED)) {
         let work = shop.work.clone();
         let settled = work.spawn(async move { settle(&shop, &context, &headers, ticket).await });
         let _ = tokio::time::timeout(SETTLE_BEFORE_ANSWER, settled).await;
@@ -91,7 +83,24 @@ async fn run(shop: Arc<Storefront>, context: CallContext, mut headers: HeaderMap
 }
 
 /// The ticket, or the answer by which home refused it.
-async fn ticket(shop: &Storefront, context: &CallContext, headers: &HeaderMap) -> Result<Result<String, Answer>, Problem> {
+async fn ticket(
+    shop: &Storefront,
+    context: &CallContext,
+    headers: &HeaderMap,
+    left: Duration,
+) -> Result<Result<String, Answer>, Problem> {
+    let Ok(ticket) = tokio::time::timeout(left, ticket_at_home(shop, context, headers)).await else {
+        let detail = "your region does not answer, and nothing was bought; ask again with the same Idempotency-Key";
+        return Err(Problem::new(ProblemType::Unavailable).detail(detail));
+    };
+    ticket
+}
+
+async fn ticket_at_home(
+    shop: &Storefront,
+    context: &CallContext,
+    headers: &HeaderMap,
+) -> Result<Result<String, Answer>, Problem> {
     let answer = shop.at_home(context, (Method::POST, paths::TICKET), headers, Bytes::new()).await?;
     if !answer.status.is_success() {
         return Ok(Err(answer));
@@ -102,49 +111,45 @@ async fn ticket(shop: &Storefront, context: &CallContext, headers: &HeaderMap) -
     }
 }
 
-/// Asks the `orders` beside the leader, then the others, until one gives a final answer, the budget is spent or the deadline is over.
+/// Asks the `orders` beside the leader, then the others, until one gives a final answer, the budget is spent or the deadline is over. Gives the
+/// ticket that the answer is for; none where home bought and settled by itself. The ticket stays among the headers.
 async fn purchase(
     shop: &Storefront,
     context: &CallContext,
-    headers: &HeaderMap,
+    headers: &mut HeaderMap,
     body: Bytes,
-    began: Instant,
-) -> Result<Answer, Problem> {
-    let (mut attempts, mut turn, mut last) = (Attempts::new(), 0, None);
+) -> Result<(Answer, Option<String>), Problem> {
+    let (began, home) = (Instant::now(), home_region(headers));
+    let left = || DEADLINE.saturating_sub(began.elapsed());
+    let (mut attempts, mut turn, mut ticket) = (Attempts::new(), 0, None);
     loop {
-        let left = DEADLINE.saturating_sub(began.elapsed());
-        if let Err(refused) = shop.waiting.wait(&shop.leader, left).await {
+        if let Err(refused) = shop.waiting.wait(&shop.leader, left()).await {
             return if attempts.may_have_bought() { Err(unknown()) } else { Err(refused) };
         }
-        let left = DEADLINE.saturating_sub(began.elapsed());
         let term = shop.leader.term();
         let region = shop.leader.region();
         let instances = shop.upstream.usable(&shop.orders_from(region.as_ref()));
         let address = instances.get(turn % instances.len().max(1)).copied().unwrap_or_default();
-        let target = (Method::POST, paths::CHECKOUT);
-        let asked = shop.upstream.call(context, address, target, headers, body.clone(), left.min(ATTEMPT)).await;
-        let heard = match asked {
-            Ok(answer) => {
-                shop.leader.take_hint(&answer.headers);
-                let heard = heard(answer.status);
-                last = Some(answer);
-                heard
-            }
-            Err(error) => {
-                tracing::info!(%error, "a checkout has no answer");
-                match error {
-                    UpstreamError::Unreachable { .. } => Heard::NotNow,
-                    UpstreamError::Broken { .. } | UpstreamError::Full { .. } => Heard::LeftAlone,
-                    UpstreamError::NoAnswer { .. } => Heard::Perhaps,
+        let is_home = shop.upstream.usable(&shop.orders_from(home.as_ref())).first() == Some(&address);
+        if ticket.is_none() && !is_home {
+            match self::ticket(shop, context, headers, left()).await {
+                Ok(Ok(given)) => {
+                    headers
+                        .insert(TICKET_HEADER, HeaderValue::from_str(&given).map_err(|_| Problem::new(ProblemType::BadGateway))?);
+                    ticket = Some(given);
                 }
+                _ if attempts.may_have_bought() => return Err(unknown()),
+                Ok(Err(refused)) => return Ok((refused, None)),
+                Err(problem) => return Err(problem),
             }
-        };
-        let (moved, left) = (shop.leader.term() > term, DEADLINE.saturating_sub(began.elapsed()));
-        match (attempts.next(heard, moved, left, || shop.upstream.may_repeat("checkout")), last.take()) {
-            (Next::Answer, Some(answer)) => return Ok(answer),
+        }
+        let (heard, answer) = ask(shop, context, address, headers, body.clone(), left()).await;
+        let moved = shop.leader.term() > term;
+        match (attempts.next(heard, moved, left(), || shop.upstream.may_repeat("checkout")), answer) {
+            (Next::Answer, Some(answer)) => return Ok((answer, ticket)),
             // An attempt may have bought; a later "not now" does not take that back.
             (Next::GiveUp { perhaps: true }, _) => return Err(unknown()),
-            (Next::GiveUp { perhaps: false }, Some(answer)) => return Ok(answer),
+            (Next::GiveUp { perhaps: false }, Some(answer)) => return Ok((answer, ticket)),
             (Next::GiveUp { perhaps: false } | Next::Answer, None) => {
                 let detail = "no region takes checkouts now; ask again with the same Idempotency-Key";
                 return Err(Problem::new(ProblemType::Unavailable).detail(detail));
@@ -154,6 +159,32 @@ async fn purchase(
                 turn += 1;
                 tokio::time::sleep(pause).await;
             }
+        }
+    }
+}
+
+/// One attempt.
+async fn ask(
+    shop: &Storefront,
+    context: &CallContext,
+    address: &str,
+    headers: &HeaderMap,
+    body: Bytes,
+    left: Duration,
+) -> (Heard, Option<Answer>) {
+    match shop.upstream.call(context, address, (Method::POST, paths::CHECKOUT), headers, body, left.min(ATTEMPT)).await {
+        Ok(answer) => {
+            shop.leader.take_hint(&answer.headers);
+            (heard(answer.status), Some(answer))
+        }
+        Err(error) => {
+            tracing::info!(%error, "a checkout has no answer");
+            let heard = match error {
+                UpstreamError::Unreachable { .. } => Heard::NotNow,
+                UpstreamError::Broken { .. } | UpstreamError::Full { .. } => Heard::LeftAlone,
+                UpstreamError::NoAnswer { .. } => Heard::Perhaps,
+            };
+            (heard, None)
         }
     }
 }

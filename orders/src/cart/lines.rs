@@ -23,7 +23,7 @@ pub(crate) struct Stored {
 }
 
 /// Orders that a cart remembers: 32 x 39 bytes are 1.2 KiB.
-const MAX_BOUGHT: usize = 32;
+pub(crate) const MAX_BOUGHT: i32 = 32;
 
 /// Adds orders that are not remembered yet; the oldest give way.
 pub(super) fn remember(bought: &mut Vec<OrderId>, orders: impl IntoIterator<Item = OrderId>) {
@@ -32,7 +32,7 @@ pub(super) fn remember(bought: &mut Vec<OrderId>, orders: impl IntoIterator<Item
             bought.push(order);
         }
     }
-    bought.drain(..bought.len().saturating_sub(MAX_BOUGHT));
+    bought.drain(..bought.len().saturating_sub(MAX_BOUGHT.unsigned_abs() as usize));
 }
 
 /// Why a cart cannot be changed so.

@@ -42,8 +42,8 @@ fn restless() -> CartError {
 }
 
 /// A cart, and what a change of it goes on from.
-struct Seen {
-    cart: Stored,
+pub(crate) struct Seen {
+    pub(crate) cart: Stored,
     /// `None`: PostgreSQL has this cart, or is away and had it.
     unwritten: Option<Unwritten>,
     has_record: bool,
@@ -69,11 +69,15 @@ impl Carts {
     }
 
     pub(crate) async fn read(&self, shopper: ShopperId) -> Result<Stored, CartError> {
-        Ok(self.see(shopper, false).await?.cart)
+        Ok(self.see(shopper).await?.cart)
+    }
+
+    pub(crate) async fn see(&self, shopper: ShopperId) -> Result<Seen, CartError> {
+        self.look(shopper, false).await
     }
 
     /// `new`: the shopper has no cart anywhere, which need not be asked.
-    async fn see(&self, shopper: ShopperId, new: bool) -> Result<Seen, CartError> {
+    async fn look(&self, shopper: ShopperId, new: bool) -> Result<Seen, CartError> {
         let found = self.looks.at(shopper).await;
         let seen = |cart, unwritten, has_record| Seen { cart, unwritten, has_record };
         Ok(match found {
@@ -87,32 +91,24 @@ impl Carts {
         })
     }
 
-    /// Changes a cart and counts its version up; a change that leaves it as it is writes nothing. `change` may be asked several times.
-    pub(crate) async fn change<T>(
-        &self,
-        shopper: ShopperId,
-        change: impl FnMut(&mut Stored) -> Result<T, ChangeError>,
-    ) -> Result<(Stored, T), CartError> {
-        self.change_from(shopper, false, change).await
-    }
-
-    /// The same for a shopper who has no cart yet, which also works while PostgreSQL cannot say so.
+    /// Changes the cart of a shopper who has none yet, which also works while PostgreSQL cannot say so.
     pub(crate) async fn begin<T>(
         &self,
         shopper: ShopperId,
         change: impl FnMut(&mut Stored) -> Result<T, ChangeError>,
     ) -> Result<(Stored, T), CartError> {
-        self.change_from(shopper, true, change).await
+        let seen = self.look(shopper, true).await?;
+        self.change_seen(shopper, seen, change).await
     }
 
-    async fn change_from<T>(
+    /// Changes a cart and counts its version up; a change that leaves it as it is writes nothing. `change` may be asked several times.
+    pub(crate) async fn change_seen<T>(
         &self,
         shopper: ShopperId,
-        new: bool,
+        mut seen: Seen,
         mut change: impl FnMut(&mut Stored) -> Result<T, ChangeError>,
     ) -> Result<(Stored, T), CartError> {
         for _ in 0..ATTEMPTS {
-            let seen = self.see(shopper, new).await?;
             let mut cart = seen.cart.clone();
             let told = change(&mut cart)?;
             if cart == seen.cart {
@@ -122,6 +118,8 @@ impl Carts {
             if self.write(shopper, seen, &cart).await? {
                 return Ok((cart, told));
             }
+            // Somebody else wrote it, so it is there.
+            seen = self.see(shopper).await?;
         }
         Err(restless())
     }
@@ -169,7 +167,15 @@ impl Carts {
         Err(restless())
     }
 
-    /// Empties the cart if it still has the version that was bought, and remembers the order.
+    /// Puts into Redis that the cart was emptied with its order.
+    pub(crate) async fn emptied(&self, shopper: ShopperId, mut cart: Stored, order: OrderId) {
+        cart.version += 1;
+        cart.lines.clear();
+        remember(&mut cart.bought, Some(order));
+        self.region.copy(&[(shopper, &cart)]).await;
+    }
+
+    /// Empties the cart if it still has the version that was bought, and remembers the order. What was done before, Redis may not know.
     pub(crate) async fn settle(&self, shopper: ShopperId, version: i64, order: Option<OrderId>) -> Result<(), CartError> {
         let empty = |cart: &mut Stored| {
             if cart.version == version {
@@ -178,7 +184,13 @@ impl Carts {
             remember(&mut cart.bought, order);
             Ok(())
         };
-        self.change(shopper, empty).await.map(drop)
+        let seen = self.see(shopper).await?;
+        let was = seen.cart.version;
+        let (cart, ()) = self.change_seen(shopper, seen, empty).await?;
+        if cart.version == was {
+            self.region.copy(&[(shopper, &cart)]).await;
+        }
+        Ok(())
     }
 
     /// Writes behind what PostgreSQL missed. Gives how many carts were written.

@@ -58,6 +58,10 @@ pub(crate) struct Checkout {
     pub(crate) reference: Option<String>,
     /// Why the provider refused.
     pub(crate) declined: Option<String>,
+    /// What PostgreSQL said of the order while the cart was looked at, not used yet.
+    pub(crate) looked_up: Option<Result<Option<Recorded>, DatabaseError>>,
+    /// The cart was emptied when the order was recorded.
+    pub(crate) emptied: bool,
 }
 
 impl Checkout {
@@ -78,6 +82,8 @@ impl Checkout {
             held_since: None,
             reference: None,
             declined: None,
+            looked_up: None,
+            emptied: false,
         }
     }
 
@@ -176,7 +182,11 @@ impl Runner {
     }
 
     async fn look_up_order(&self, checkout: &mut Checkout) -> Event {
-        match self.store.find(checkout.id, checkout.ticket.shopper).await {
+        let found = match checkout.looked_up.take() {
+            Some(found) => found,
+            None => self.store.find(checkout.id, checkout.ticket.shopper).await,
+        };
+        match found {
             Ok(Some(Recorded { order, fingerprint })) => {
                 let lines: Vec<_> = order.lines.iter().map(|line| (line.sku.clone(), line.quantity)).collect();
                 let same = checkout.same(&fingerprint, &lines);
@@ -313,15 +323,18 @@ impl Runner {
         // Found in PostgreSQL on the way: nothing is left to record.
         let Some(memo) = &checkout.memo else { return Event::Recorded };
         let recorded = async {
-            self.store.record(checkout.id, memo).await?;
+            let emptied = self.store.record(checkout.id, memo).await?;
             fault::after("insert");
             if let (Some(paying), Some(total)) = (&memo.payment, memo.total()) {
                 self.till.store.record(checkout.id, &paying.provider, checkout.reference.as_deref(), total).await?;
             }
-            Ok::<_, DatabaseError>(())
+            Ok::<_, DatabaseError>(emptied)
         };
         match recorded.await {
-            Ok(()) => Event::Recorded,
+            Ok(emptied) => {
+                checkout.emptied = emptied;
+                Event::Recorded
+            }
             Err(error) => {
                 match error {
                     DatabaseError::Away => tracing::debug!(order = %checkout.id, "accepted, and not yet recorded"),

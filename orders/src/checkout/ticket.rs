@@ -35,6 +35,16 @@ pub(crate) struct Ticket {
     pub(crate) expires_at_s: i64,
 }
 
+impl Ticket {
+    /// `order`: what the key of the checkout names, where there is one.
+    pub(crate) fn new(home: &Region, (shopper, cart): (ShopperId, Stored), order: Option<OrderId>, now: OffsetDateTime) -> Self {
+        let expires_at_s = (now + VALID).unix_timestamp();
+        let was_bought = order.is_some_and(|order| cart.bought.contains(&order));
+        let (cart_version, lines, home) = (cart.version, cart.lines, Some(home.clone()));
+        Self { shopper, cart_version, home, lines, order, was_bought, expires_at_s }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TicketError {
     #[error("the ticket is not signed with this shop's key")]
@@ -65,11 +75,7 @@ impl TicketKey {
         order: Option<OrderId>,
         now: OffsetDateTime,
     ) -> String {
-        let expires_at_s = (now + VALID).unix_timestamp();
-        let was_bought = order.is_some_and(|order| cart.bought.contains(&order));
-        let (cart_version, lines, home) = (cart.version, cart.lines, Some(home.clone()));
-        let ticket = Ticket { shopper, cart_version, home, lines, order, was_bought, expires_at_s };
-        let body = serde_json::to_vec(&ticket).unwrap_or_default();
+        let body = serde_json::to_vec(&Ticket::new(home, (shopper, cart), order, now)).unwrap_or_default();
         let body = URL_SAFE_NO_PAD.encode(body);
         let tag = self.mac().map(|mac| mac.chain_update(body.as_bytes()).finalize().into_bytes()).unwrap_or_default();
         format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag))

@@ -33,5 +33,5 @@ pub(super) async fn register(
     let (token, _) = shop.accounts.begin(Some(user.id)).await.map_err(away)?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     let body = RegisterResponse { user, session_token: token.as_str().to_owned() };
-    Ok(with_session(private(status, &body), Some(&token)))
+    Ok(with_session(private(status, &body), &token))
 }

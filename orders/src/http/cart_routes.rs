@@ -7,7 +7,7 @@ use storefront_service::{Context, ProblemResponse, StrictJson};
 use storefront_types::{CallContext, Problem, ProblemType, ShopperId, Sku};
 
 use super::{Shop, invalid, private, session::with_session, unavailable};
-use crate::cart::{CartError, ChangeError, Prices, Stored};
+use crate::cart::{CartError, ChangeError, Prices, Seen, Stored};
 
 /// Looks at a cart that gets new lines all the time; each look sees at least one.
 const LOOKS: usize = 4;
@@ -44,40 +44,42 @@ impl Shop {
         Ok(Prices::new(skus, prices.quotes))
     }
 
-    /// Shows a cart: what changed since it was last shown is told, and the prices of now are the ones shown.
-    async fn shown(&self, context: &CallContext, shopper: ShopperId) -> Result<Cart, ProblemResponse> {
-        for _ in 0..LOOKS {
-            let mut cart = self.carts.read(shopper).await?;
-            let prices = self.prices(context, &cart, None).await?;
-            let before = cart.clone();
-            let changes = prices.show(&mut cart).map_err(CartError::from)?;
-            if cart == before {
-                return Ok(prices.cart(&cart, changes));
-            }
-            match self.carts.change(shopper, |cart| prices.show(cart)).await {
-                Ok((cart, changes)) => return Ok(prices.cart(&cart, changes)),
-                Err(CartError::Change(ChangeError::Unasked)) => {}
-                Err(error) => return Err(error.into()),
-            }
+    /// The same with a SKU that is to come in, which must be sold here.
+    async fn prices_with(&self, context: &CallContext, cart: &Stored, sku: &Sku) -> Result<Prices, ProblemResponse> {
+        let prices = self.prices(context, cart, Some(sku)).await?;
+        if prices.of(sku).is_none() {
+            let detail = format!("{sku} is not sold here");
+            return Err(Problem::new(ProblemType::UnknownSku)
+                .detail(detail)
+                .invalid_param("sku", "not a SKU of this shop")
+                .into());
         }
-        Err(CartError::from(ChangeError::Unasked).into())
+        Ok(prices)
     }
 
-    /// Changes a cart and shows it. `prices`: of the cart as it was a moment ago, and of `more`.
+    /// Shows a cart: what changed since it was last shown is told, and the prices of now are the ones shown.
+    async fn shown(&self, context: &CallContext, shopper: ShopperId) -> Result<Cart, ProblemResponse> {
+        let seen = self.carts.see(shopper).await?;
+        let prices = self.prices(context, &seen.cart, None).await?;
+        self.edited(context, shopper, (seen, prices), |_, _| Ok(()), None).await
+    }
+
+    /// Changes a cart and shows it. `prices`: of the cart as it was seen, and of `more`.
     async fn edited(
         &self,
         context: &CallContext,
         shopper: ShopperId,
-        mut prices: Prices,
+        (mut seen, mut prices): (Seen, Prices),
         edit: impl Fn(&mut Stored, &Prices) -> Result<(), ChangeError>,
         more: Option<&Sku>,
     ) -> Result<Cart, ProblemResponse> {
         for _ in 0..LOOKS {
             let both = |cart: &mut Stored| edit(cart, &prices).and_then(|()| prices.show(cart));
-            match self.carts.change(shopper, both).await {
+            match self.carts.change_seen(shopper, seen, both).await {
                 Ok((cart, changes)) => return Ok(prices.cart(&cart, changes)),
                 Err(CartError::Change(ChangeError::Unasked)) => {
-                    prices = self.prices(context, &self.carts.read(shopper).await?, more).await?;
+                    seen = self.carts.see(shopper).await?;
+                    prices = self.prices(context, &seen.cart, more).await?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -106,28 +108,22 @@ pub(super) async fn add(
     headers: HeaderMap,
     StrictJson(CartRequest { sku, quantity }): StrictJson<CartRequest>,
 ) -> Answer {
-    let known = match shop.session(&headers).await? {
-        Some(session) => shop.carts.read(session.shopper).await?,
-        None => Stored::default(),
-    };
-    let prices = shop.prices(&context, &known, Some(&sku)).await?;
-    if prices.of(&sku).is_none() {
-        let detail = format!("{sku} is not sold here");
-        return Err(Problem::new(ProblemType::UnknownSku).detail(detail).invalid_param("sku", "not a SKU of this shop").into());
-    }
-    let (session, begun) = shop.any_session(&headers).await?;
     let add = |cart: &mut Stored, prices: &Prices| {
         prices.fits(cart, &sku)?;
         cart.add(sku.clone(), quantity.get())
     };
-    if begun.is_some() {
-        // Nobody else knows the session that begins here yet, so its cart is what comes in now, whoever is away.
-        let both = |cart: &mut Stored| add(cart, &prices).and_then(|()| prices.show(cart));
-        let (cart, changes) = shop.carts.begin(session.shopper, both).await?;
-        return Ok(with_session(private(StatusCode::OK, &prices.cart(&cart, changes)), begun.as_ref()));
+    if let Some(session) = shop.session(&headers).await? {
+        let seen = shop.carts.see(session.shopper).await?;
+        let prices = shop.prices_with(&context, &seen.cart, &sku).await?;
+        let cart = shop.edited(&context, session.shopper, (seen, prices), add, Some(&sku)).await?;
+        return Ok(private(StatusCode::OK, &cart));
     }
-    let cart = shop.edited(&context, session.shopper, prices, add, Some(&sku)).await?;
-    Ok(private(StatusCode::OK, &cart))
+    let prices = shop.prices_with(&context, &Stored::default(), &sku).await?;
+    let (token, session) = shop.guest().await?;
+    // Nobody else knows the session that begins here yet, so its cart is what comes in now, whoever is away.
+    let both = |cart: &mut Stored| add(cart, &prices).and_then(|()| prices.show(cart));
+    let (cart, changes) = shop.carts.begin(session.shopper, both).await?;
+    Ok(with_session(private(StatusCode::OK, &prices.cart(&cart, changes)), &token))
 }
 
 /// Sets a quantity; 0 removes the line.
@@ -139,9 +135,10 @@ pub(super) async fn update(
     StrictJson(CartUpdateRequest { sku, quantity }): StrictJson<CartUpdateRequest>,
 ) -> Answer {
     let session = shop.known_session(&headers).await?;
-    let prices = shop.prices(&context, &shop.carts.read(session.shopper).await?, None).await?;
+    let seen = shop.carts.see(session.shopper).await?;
+    let prices = shop.prices(&context, &seen.cart, None).await?;
     let update = |cart: &mut Stored, _: &Prices| cart.update(&sku, quantity);
-    let cart = shop.edited(&context, session.shopper, prices, update, None).await?;
+    let cart = shop.edited(&context, session.shopper, (seen, prices), update, None).await?;
     Ok(private(StatusCode::OK, &shop.with_stock(&context, cart).await))
 }
 
@@ -154,7 +151,8 @@ pub(super) async fn remove(
     StrictJson(body): StrictJson<CartRemoveRequest>,
 ) -> Answer {
     let session = shop.known_session(&headers).await?;
-    let prices = shop.prices(&context, &shop.carts.read(session.shopper).await?, None).await?;
+    let seen = shop.carts.see(session.shopper).await?;
+    let prices = shop.prices(&context, &seen.cart, None).await?;
     let remove = |cart: &mut Stored, _: &Prices| cart.remove(&body.sku);
-    Ok(private(StatusCode::OK, &shop.edited(&context, session.shopper, prices, remove, None).await?))
+    Ok(private(StatusCode::OK, &shop.edited(&context, session.shopper, (seen, prices), remove, None).await?))
 }

@@ -1,4 +1,6 @@
-//! Tickets at home, checkouts beside the leader.
+//! Tickets at home, checkouts beside the leader; where both are here, one call does it all.
+
+use std::time::Duration;
 
 use axum::{
     extract::State,
@@ -8,11 +10,14 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use orders_api::{CheckoutRequest, Order, OrderStatus, SettleCartRequest, TICKET_HEADER, TicketResponse};
 use serde_json::json;
 use storefront_service::{Context, ProblemResponse, StrictJson, in_current_context, time_left};
-use storefront_types::{IdempotencyKey, Problem, ProblemType};
+use storefront_types::{CallContext, IdempotencyKey, Problem, ProblemType};
 use time::OffsetDateTime;
 
 use super::{Shop, invalid, private, unavailable};
-use crate::checkout::{Answer, Away, Checkout, Repriced, Runner, Ticket, check_address, order_id};
+use crate::{
+    cart::{Carts, Stored},
+    checkout::{Answer, Away, Checkout, Repriced, Runner, Ticket, check_address, order_id},
+};
 
 /// The `Idempotency-Key` of a request.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, ProblemResponse> {
@@ -27,7 +32,28 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Pro
     })
 }
 
+/// The answer waits so long for its cart; a cart that is not emptied shows again, and cannot be bought twice with one key.
+const SETTLE_BEFORE_ANSWER: Duration = Duration::from_millis(250);
+
 impl Shop {
+    /// A checkout of a shopper whose home is here, with the cart that it is made of.
+    async fn at_home(
+        &self,
+        headers: &HeaderMap,
+        key: IdempotencyKey,
+        body: CheckoutRequest,
+        context: CallContext,
+    ) -> Result<(Checkout, Stored), ProblemResponse> {
+        let shopper = self.known_session(headers).await?.shopper;
+        let order = order_id(shopper, &key);
+        let (cart, looked_up) = tokio::join!(self.carts.read(shopper), self.runner.store.find(order, shopper));
+        let cart = cart?;
+        let ticket = Ticket::new(self.accounts.home(), (shopper, cart.clone()), Some(order), OffsetDateTime::now_utc());
+        let mut checkout = Checkout::new(key, ticket, body, context);
+        checkout.looked_up = Some(looked_up);
+        Ok((checkout, cart))
+    }
+
     fn verify(&self, ticket: &str) -> Result<Ticket, ProblemResponse> {
         self.key.verify(ticket, OffsetDateTime::now_utc()).map_err(|error| {
             tracing::warn!(%error, "a ticket was refused");
@@ -67,8 +93,7 @@ pub(super) async fn checkout(
     StrictJson(body): StrictJson<CheckoutRequest>,
 ) -> Result<Response, ProblemResponse> {
     let key = idempotency_key(&headers)?;
-    let ticket = headers.get(TICKET_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let ticket = shop.verify(ticket)?;
+    let ticket = headers.get(TICKET_HEADER).map(|value| shop.verify(value.to_str().unwrap_or_default())).transpose()?;
     let mut problem = check_address(&body.delivery_address, Problem::new(ProblemType::InvalidRequest));
     if let Err(reason) = check_method(shop.runner.till.payments.are_taken(), body.payment_method.as_deref()) {
         problem = problem.invalid_param("payment_method", reason);
@@ -76,12 +101,46 @@ pub(super) async fn checkout(
     if !problem.invalid_params.is_empty() {
         return Err(problem.into());
     }
-    let checkout = Checkout::new(key, ticket, body, context);
+    let (checkout, cart) = match ticket {
+        Some(ticket) => (Checkout::new(key, ticket, body, context), None),
+        None => {
+            let (checkout, cart) = shop.at_home(&headers, key, body, context).await?;
+            (checkout, Some(cart))
+        }
+    };
     // A client that hangs up does not stop a checkout in the middle.
     let runner = time_left().map_or_else(|| shop.runner.clone(), |left| shop.runner.clone().within(left));
-    let running = tokio::spawn(in_current_context(run(runner, checkout)));
+    let carts = shop.carts.clone();
+    let running = tokio::spawn(in_current_context(async move {
+        let (answer, checkout) = run(runner, checkout).await;
+        if let Some(cart) = cart {
+            settle_here(carts, cart, answer, &checkout).await;
+        }
+        (answer, checkout)
+    }));
     let (answered, checkout) = running.await.map_err(|_| ProblemResponse::from(ProblemType::Internal))?;
     Ok(hinted(&shop, answer(answered, &checkout).into_response()))
+}
+
+/// Empties the cart that was bought here, where that was not done with the order's record.
+async fn settle_here(carts: Carts, cart: Stored, answer: Answer, checkout: &Checkout) {
+    let (shopper, order, emptied) = (checkout.ticket.shopper, checkout.id, checkout.emptied);
+    if !matches!(answer, Answer::Placed | Answer::Accepted | Answer::Known) {
+        return;
+    }
+    let settling = tokio::spawn(async move {
+        match emptied {
+            true => carts.emptied(shopper, cart, order).await,
+            false => match carts.settle(shopper, cart.version, Some(order)).await {
+                Ok(()) => {}
+                Err(error) => tracing::warn!(%error, "a bought cart was not emptied"),
+            },
+        }
+    });
+    if !emptied {
+        // So that the shopper's next look at the cart finds it empty.
+        let _ = tokio::time::timeout(SETTLE_BEFORE_ANSWER, settling).await;
+    }
 }
 
 /// Longest id of a payment method; Stripe's have under 40 bytes.

@@ -43,22 +43,17 @@ impl Shop {
         self.session(headers).await?.ok_or_else(missing)
     }
 
-    /// The session of a request, or a new guest's.
-    pub(super) async fn any_session(&self, headers: &HeaderMap) -> Result<(Session, Option<SessionToken>), ProblemResponse> {
-        if let Some(session) = self.session(headers).await? {
-            return Ok((session, None));
-        }
-        let begun = self.accounts.begin(None).await.map_err(|error| {
+    /// A new guest's session.
+    pub(super) async fn guest(&self) -> Result<(SessionToken, Session), ProblemResponse> {
+        self.accounts.begin(None).await.map_err(|error| {
             tracing::warn!(%error, "a guest's session cannot begin");
             unavailable("sessions cannot begin now")
-        });
-        begun.map(|(token, session)| (session, Some(token)))
+        })
     }
 }
 
 /// Tells the client its new session.
-pub(super) fn with_session(mut response: Response, begun: Option<&SessionToken>) -> Response {
-    let Some(token) = begun else { return response };
+pub(super) fn with_session(mut response: Response, token: &SessionToken) -> Response {
     let cookie = format!("{SESSION_COOKIE}={}{COOKIE_ATTRIBUTES}", token.as_str());
     for (name, text) in [(header::SET_COOKIE, cookie.as_str()), (SESSION_TOKEN, token.as_str())] {
         if let Ok(value) = HeaderValue::from_str(text) {

@@ -29,6 +29,8 @@ pub(super) struct OrderColumns {
     pub(super) placed: Vec<OffsetDateTime>,
     /// What others learn of each, as a JSON document.
     pub(super) payloads: Vec<String>,
+    /// Version of the cart that each was made of.
+    pub(super) carts: Vec<Option<i64>>,
 }
 
 /// One vector for each column of `order_item`.
@@ -60,6 +62,7 @@ pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> (Order
         orders.addresses.push(serde_json::to_string(&memo.address).unwrap_or_default());
         orders.placed.push(memo.placed_at());
         orders.payloads.push(placed_row(*id, memo).payload);
+        orders.carts.push(memo.cart.as_ref().map(|(_, version)| *version));
         for (position, (sku, quantity, amount)) in (1..).zip(&memo.lines) {
             items.orders.push(id.uuid());
             items.positions.push(position);

@@ -28,7 +28,7 @@ const LANES: usize = 1;
 #[derive(Clone)]
 pub(crate) struct OrderStore {
     sql: PgPool,
-    recorded: Gather<Placed, ()>,
+    recorded: Gather<Placed, bool>,
     looked_up: Gather<(OrderId, ShopperId), Option<Arc<Recorded>>>,
 }
 
@@ -58,8 +58,9 @@ impl OrderStore {
         }
     }
 
-    /// Records an order with its items and its outbox row, all or nothing; a second time changes nothing.
-    pub(crate) async fn record(&self, id: OrderId, memo: &Memo) -> Result<(), DatabaseError> {
+    /// Records an order with its items and its outbox row, and empties the cart that it was made of; all or nothing, and a second time changes
+    /// nothing. `false`: the cart was not emptied now, because it is another one by now or is being changed, or was emptied before.
+    pub(crate) async fn record(&self, id: OrderId, memo: &Memo) -> Result<bool, DatabaseError> {
         self.recorded.ask(Placed { id, memo: memo.clone() }).await
     }
 

@@ -54,7 +54,7 @@ fn leaderless(nodes: &[&Scripted], term: u64) {
 }
 
 pub(crate) struct Three {
-    orders: [Scripted; 3],
+    pub(crate) orders: [Scripted; 3],
     nodes: [Scripted; 3],
 }
 
@@ -100,6 +100,22 @@ async fn checkouts_go_beside_the_leader_wherever_it_moves() {
     let before = three.nodes[0].times(CLUSTER) + three.nodes[1].times(CLUSTER);
     eventually(async || three.nodes[0].times(CLUSTER) + three.nodes[1].times(CLUSTER) > before + 4).await;
     assert_eq!(edge.check_out("c").await.unwrap().2, "ap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_does_it_all_where_home_is_beside_the_leader() {
+    let three = Three::start().await;
+    three.led_by(1, 0);
+    let edge = three.edge(&[]).await;
+    eventually(async || edge.metric("edge_leader_known", "").await == 1.0).await;
+    let home = &three.orders[0];
+    let others = || home.times(orders_api::paths::TICKET) + home.times(orders_api::paths::SETTLE_CART);
+    assert_eq!(edge.check_out("a").await.unwrap().2, "eu");
+    assert_eq!((home.asked(CHECKOUT)[0].header(orders_api::TICKET_HEADER), others()), ("", 0));
+    three.led_by(2, 1);
+    eventually(async || edge.check_out("b").await.unwrap().2 == "us").await;
+    assert_eq!(three.orders[1].asked(CHECKOUT)[0].header(orders_api::TICKET_HEADER), "t");
+    assert_eq!(others(), 2, "a ticket and the settling of the cart");
 }
 
 #[tokio::test(flavor = "multi_thread")]

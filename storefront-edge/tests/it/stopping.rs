@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::response::IntoResponse;
 use tokio::{net::TcpStream, sync::Semaphore};
 
 use crate::{
-    leader::shop_that_sells,
-    scripted::{Asked, Edge, catalog, eventually, plain},
+    leader::Three,
+    scripted::{Asked, eventually, plain},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn checkouts_that_wait_at_orders_are_answered_and_settled_also_for_shoppers_who_have_gone() {
-    let (orders, inventory) = shop_that_sells().await;
+    let three = Three::start().await;
+    three.led_by(1, 1);
+    let (home, orders) = (&three.orders[0], &three.orders[1]);
     let open = [Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0))];
     let doors = open.clone();
     orders.answer(move |asked: Asked| {
@@ -24,13 +25,12 @@ async fn checkouts_that_wait_at_orders_are_answered_and_settled_also_for_shopper
                     door.acquire().await.unwrap().forget();
                     plain(201, "bought")
                 }
-                path if path.contains("ticket") => axum::Json(serde_json::json!({"ticket": "t"})).into_response(),
                 _ => plain(200, "{}"),
             }
         }
     });
-    let catalog = catalog(|_| async { plain(404, "") }).await;
-    let mut edge = Edge::start(&catalog, &[&orders], &[&inventory], &["--workers", "2"]).await;
+    let mut edge = three.edge(&["--workers", "2"]).await;
+    eventually(async || edge.metric("edge_leader_known", "").await == 1.0).await;
     let (waiting, gone) = (edge.check_out("waiting"), edge.check_out("gone"));
     eventually(async || orders.times("/v1/orders/checkout") == 2).await;
     gone.abort();
@@ -40,11 +40,11 @@ async fn checkouts_that_wait_at_orders_are_answered_and_settled_also_for_shopper
     open[0].add_permits(1);
     let (status, _, said) = waiting.await.unwrap();
     assert_eq!((status, said.as_str()), (201, "bought"));
-    eventually(async || settled(&orders) == 1).await;
+    eventually(async || settled(home) == 1).await;
     // Nobody is connected any more; one checkout is still under way.
     open[1].add_permits(1);
     (&mut edge.ended).await.unwrap().unwrap();
-    assert_eq!(settled(&orders), 2, "a checkout was cut off");
+    assert_eq!(settled(home), 2, "a checkout was cut off");
 }
 
 fn settled(orders: &crate::scripted::Scripted) -> usize {
