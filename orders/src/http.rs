@@ -12,6 +12,8 @@ mod order_routes;
 mod payment_routes;
 mod session;
 
+use std::sync::Arc;
+
 use axum::{
     Json, Router,
     response::{IntoResponse, Response},
@@ -36,7 +38,6 @@ pub use life_routes::admin_openapi;
 pub(crate) use life_routes::{Desk, admin_router};
 pub(crate) use operator::AdminToken;
 
-#[derive(Clone)]
 pub(crate) struct Shop {
     pub(crate) accounts: Accounts,
     pub(crate) carts: Carts,
@@ -63,7 +64,7 @@ pub(crate) fn router(shop: Shop) -> Router {
         .route(paths::TICKET, post(checkout_routes::ticket))
         .route(paths::SETTLE_CART, post(checkout_routes::settle))
         .route("/openapi.json", get(|| async { Json(openapi()) }))
-        .with_state(shop)
+        .with_state(Arc::new(shop))
 }
 
 /// An answer that belongs to one shopper: no cache may keep it.

@@ -104,6 +104,9 @@ async fn closed(name: &'static str, shoppers: &Rc<Shoppers>, bench: &mut Bench<'
         });
         rounds.push(round(buyers.collect(), Duration::from_secs(bench.args.seconds)).await?);
     }
+    if let Some(refusal) = shoppers.take_refusal() {
+        bench.progress.suspend(|| eprintln!("{name}: the first that failed heard: {refusal}"));
+    }
     bench.measured.push(Measured::of(name, "ours", &rounds)?);
     rounds.sort_by(|one, other| one.ops_per_s.total_cmp(&other.ops_per_s));
     let median = rounds[rounds.len() / 2];

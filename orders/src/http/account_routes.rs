@@ -1,5 +1,7 @@
 //! Registration.
 
+use std::sync::Arc;
+
 use axum::{extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 use orders_api::{RegisterRequest, RegisterResponse};
@@ -17,7 +19,7 @@ fn away(error: AccountError) -> ProblemResponse {
 #[utoipa::path(post, path = orders_api::paths::REGISTER, request_body = RegisterRequest,
     responses((status = 201, body = RegisterResponse), (status = 200, body = RegisterResponse)))]
 pub(super) async fn register(
-    State(shop): State<Shop>,
+    State(shop): State<Arc<Shop>>,
     headers: HeaderMap,
     StrictJson(body): StrictJson<RegisterRequest>,
 ) -> Result<Response, ProblemResponse> {

@@ -1,5 +1,7 @@
 //! Shoppers call their own orders off.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     response::Response,
@@ -20,7 +22,7 @@ use crate::order::{LifeCommand, Wish};
 #[utoipa::path(post, path = orders_api::paths::CANCEL, request_body = CancelRequest, params(("id" = String, Path)),
     responses((status = 200, body = Order), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn cancel(
-    State(shop): State<Shop>,
+    State(shop): State<Arc<Shop>>,
     Context(context): Context,
     headers: HeaderMap,
     Path(id): Path<String>,

@@ -1,5 +1,7 @@
 //! Carts, shown at the prices of now.
 
+use std::sync::Arc;
+
 use axum::{extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 use orders_api::{Cart, CartRemoveRequest, CartRequest, CartUpdateRequest};
@@ -92,7 +94,7 @@ type Answer = Result<Response, ProblemResponse>;
 
 /// The cart; empty for a client without a session. Says once what changed since it was last shown, and what is short of stock.
 #[utoipa::path(get, path = orders_api::paths::CART, responses((status = 200, body = Cart)))]
-pub(super) async fn show(State(shop): State<Shop>, Context(context): Context, headers: HeaderMap) -> Answer {
+pub(super) async fn show(State(shop): State<Arc<Shop>>, Context(context): Context, headers: HeaderMap) -> Answer {
     let cart = match shop.session(&headers).await? {
         Some(session) => shop.with_stock(&context, shop.shown(&context, session.shopper).await?).await,
         None => Cart::default(),
@@ -103,7 +105,7 @@ pub(super) async fn show(State(shop): State<Shop>, Context(context): Context, he
 /// Adds to what is there; begins a guest's session where there is none.
 #[utoipa::path(post, path = orders_api::paths::CART_ADD, request_body = CartRequest, responses((status = 200, body = Cart)))]
 pub(super) async fn add(
-    State(shop): State<Shop>,
+    State(shop): State<Arc<Shop>>,
     Context(context): Context,
     headers: HeaderMap,
     StrictJson(CartRequest { sku, quantity }): StrictJson<CartRequest>,
@@ -129,7 +131,7 @@ pub(super) async fn add(
 /// Sets a quantity; 0 removes the line.
 #[utoipa::path(post, path = orders_api::paths::CART_UPDATE, request_body = CartUpdateRequest, responses((status = 200, body = Cart)))]
 pub(super) async fn update(
-    State(shop): State<Shop>,
+    State(shop): State<Arc<Shop>>,
     Context(context): Context,
     headers: HeaderMap,
     StrictJson(CartUpdateRequest { sku, quantity }): StrictJson<CartUpdateRequest>,
@@ -145,7 +147,7 @@ pub(super) async fn update(
 /// Removes a line.
 #[utoipa::path(post, path = orders_api::paths::CART_REMOVE, request_body = CartRemoveRequest, responses((status = 200, body = Cart)))]
 pub(super) async fn remove(
-    State(shop): State<Shop>,
+    State(shop): State<Arc<Shop>>,
     Context(context): Context,
     headers: HeaderMap,
     StrictJson(body): StrictJson<CartRemoveRequest>,

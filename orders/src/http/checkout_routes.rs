@@ -1,6 +1,6 @@
 //! Tickets at home, checkouts beside the leader; where both are here, one call does it all.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -63,7 +63,7 @@ impl Shop {
 }
 
 /// Checks the session and says, signed, who it is and what is in the cart. Internal.
-pub(super) async fn ticket(State(shop): State<Shop>, headers: HeaderMap) -> Result<Response, ProblemResponse> {
+pub(super) async fn ticket(State(shop): State<Arc<Shop>>, headers: HeaderMap) -> Result<Response, ProblemResponse> {
     let session = shop.known_session(&headers).await?;
     let cart = shop.carts.read(session.shopper).await?;
     // What a key names, where there is one yet.
@@ -74,7 +74,7 @@ pub(super) async fn ticket(State(shop): State<Shop>, headers: HeaderMap) -> Resu
 
 /// Empties the cart that was bought, if it is still the same. Internal.
 pub(super) async fn settle(
-    State(shop): State<Shop>,
+    State(shop): State<Arc<Shop>>,
     StrictJson(body): StrictJson<SettleCartRequest>,
 ) -> Result<Response, ProblemResponse> {
     let ticket = shop.verify(&body.ticket)?;
@@ -87,7 +87,7 @@ pub(super) async fn settle(
     params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = Order), (status = 202, body = Order), (status = 402, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn checkout(
-    State(shop): State<Shop>,
+    State(shop): State<Arc<Shop>>,
     Context(context): Context,
     headers: HeaderMap,
     StrictJson(body): StrictJson<CheckoutRequest>,

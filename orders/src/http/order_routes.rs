@@ -1,5 +1,7 @@
 //! Order history, one order, and the state of a checkout.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     response::Response,
@@ -82,7 +84,11 @@ impl Shop {
 
 /// One's own orders, newest first.
 #[utoipa::path(get, path = orders_api::paths::ORDERS, params(PageQuery), responses((status = 200, body = Page<Order>)))]
-pub(super) async fn history(State(shop): State<Shop>, headers: HeaderMap, StrictQuery(query): StrictQuery<PageQuery>) -> Answer {
+pub(super) async fn history(
+    State(shop): State<Arc<Shop>>,
+    headers: HeaderMap,
+    StrictQuery(query): StrictQuery<PageQuery>,
+) -> Answer {
     let session = shop.known_session(&headers).await?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE_LIMIT);
     if !(1..=MAX_PAGE_LIMIT).contains(&limit) {
@@ -105,7 +111,7 @@ pub(super) fn cursor(text: &str) -> Option<(OffsetDateTime, Uuid)> {
 /// One of one's own orders; accepted ones show before they are recorded.
 #[utoipa::path(get, path = orders_api::paths::ORDER, params(("id" = String, Path)), responses((status = 200, body = Order)))]
 pub(super) async fn one(
-    State(shop): State<Shop>,
+    State(shop): State<Arc<Shop>>,
     Context(context): Context,
     headers: HeaderMap,
     Path(id): Path<String>,
@@ -122,7 +128,7 @@ pub(super) async fn one(
 #[utoipa::path(get, path = orders_api::paths::CHECKOUT_STATE, params(("idempotency_key" = String, Path)),
     responses((status = 200, body = CheckoutStatus)))]
 pub(super) async fn checkout_state(
-    State(shop): State<Shop>,
+    State(shop): State<Arc<Shop>>,
     Context(context): Context,
     headers: HeaderMap,
     Path(key): Path<String>,

@@ -1,5 +1,7 @@
 //! Where a payment provider tells what happened to a payment.
 
+use std::sync::Arc;
+
 use axum::{
     body::Bytes,
     extract::State,
@@ -30,7 +32,7 @@ fn refused(error: HookError) -> ProblemResponse {
 #[utoipa::path(post, path = orders_api::paths::PAYMENT_WEBHOOKS,
     request_body(content = String, content_type = "application/json"),
     responses((status = 200), (status = 403, body = Problem), (status = 503, body = Problem)))]
-pub(super) async fn webhook(State(shop): State<Shop>, headers: HeaderMap, body: Bytes) -> Result<Response, ProblemResponse> {
+pub(super) async fn webhook(State(shop): State<Arc<Shop>>, headers: HeaderMap, body: Bytes) -> Result<Response, ProblemResponse> {
     let header = SIGNATURES.iter().find_map(|name| headers.get(*name)?.to_str().ok()).unwrap_or_default();
     let now = OffsetDateTime::now_utc();
     let hook = shop.webhooks.read(header, &body, now).map_err(refused)?;

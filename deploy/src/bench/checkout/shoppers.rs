@@ -72,6 +72,8 @@ pub(super) struct Shoppers {
     skus: Vec<Sku>,
     counts: Cell<Counts>,
     turn: Cell<usize>,
+    /// What went wrong first.
+    refusal: RefCell<Option<String>>,
 }
 
 impl Shoppers {
@@ -85,11 +87,23 @@ impl Shoppers {
             idle.push(One { wire: Wire::open(edge).await?, token: shopper.token().to_owned() });
         }
         let skus = skus(edge).await?;
-        Ok(Self { edge: edge.to_owned(), idle: RefCell::new(idle), skus, counts: Cell::default(), turn: Cell::default() })
+        Ok(Self {
+            edge: edge.to_owned(),
+            idle: RefCell::new(idle),
+            skus,
+            counts: Cell::default(),
+            turn: Cell::default(),
+            refusal: RefCell::default(),
+        })
     }
 
     pub(super) fn skus(&self) -> &[Sku] {
         &self.skus
+    }
+
+    /// What the first that failed since heard.
+    pub(super) fn take_refusal(&self) -> Option<String> {
+        self.refusal.take()
     }
 
     pub(super) fn take_counts(&self) -> Counts {
@@ -100,7 +114,8 @@ impl Shoppers {
     pub(super) async fn buy(&self) -> anyhow::Result<Done> {
         let mut one = self.idle.borrow_mut().pop().context("everybody is in the middle of a checkout")?;
         let done = self.check_out(&mut one).await;
-        if done.is_err() {
+        if let Err(error) = &done {
+            self.refusal.borrow_mut().get_or_insert_with(|| format!("{error:#}"));
             // What was left unread must not be the answer to the next.
             one.wire = Wire::open(&self.edge).await?;
         }
