@@ -3,13 +3,13 @@
 use std::{
     path::Path,
     process::{Command, Output},
-    time::{Duration, Instant},
 };
 
 use catalog::{ServeArgs, serve};
 use clap::Parser;
 use sqlx::{Connection, PgConnection};
 use storefront_service::Listeners;
+pub(crate) use storefront_service::testing::eventually;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -85,16 +85,5 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.cancel();
-    }
-}
-
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(began.elapsed() < Duration::from_secs(20), "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -47,12 +47,14 @@ pub(crate) fn router(readiness: Readiness) -> Router {
 }
 
 fn readyz(readiness: &Readiness) -> impl IntoResponse + use<> {
+    let ailing: Vec<String> =
+        readiness.ailments().into_iter().map(|(name, reason)| format!("ailing: {name}: {reason}\n")).collect();
     let unmet = readiness.unmet();
     if unmet.is_empty() {
-        return (StatusCode::OK, "ok\n".to_owned());
+        return (StatusCode::OK, format!("ok\n{}", ailing.concat()));
     }
     let lines: Vec<String> = unmet.into_iter().map(|(name, reason)| format!("{name}: {reason}\n")).collect();
-    (StatusCode::SERVICE_UNAVAILABLE, lines.concat())
+    (StatusCode::SERVICE_UNAVAILABLE, lines.concat() + &ailing.concat())
 }
 
 fn metrics_text() -> impl IntoResponse {

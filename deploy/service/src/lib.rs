@@ -15,6 +15,7 @@ mod query;
 mod readiness;
 mod request_metrics;
 mod shutdown;
+pub mod testing;
 
 pub use admin::install_metrics;
 pub use connections::{Door, HttpService, routed, serve_connections};

@@ -9,12 +9,14 @@ use std::{
 #[derive(Clone)]
 pub struct Readiness {
     conditions: Arc<Mutex<BTreeMap<&'static str, Result<(), String>>>>,
+    /// What is not well, and is no reason to send traffic elsewhere.
+    ailing: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 impl Readiness {
     pub fn new(names: &[&'static str]) -> Self {
         let unmet = |name: &&'static str| (*name, Err("starting".to_owned()));
-        Self { conditions: Arc::new(Mutex::new(names.iter().map(unmet).collect())) }
+        Self { conditions: Arc::new(Mutex::new(names.iter().map(unmet).collect())), ailing: Arc::default() }
     }
 
     /// Sets one condition; `Err` carries the reason shown at `/readyz`.
@@ -30,6 +32,21 @@ impl Readiness {
     pub fn unmet(&self) -> Vec<(&'static str, String)> {
         let conditions = self.conditions.lock().unwrap_or_else(PoisonError::into_inner);
         conditions.iter().filter_map(|(name, state)| Some((*name, state.as_ref().err()?.clone()))).collect()
+    }
+
+    /// Says what is not well, or that it is again: told at `/readyz`, and the process stays as ready as it is.
+    pub fn ailing(&self, name: &str, reason: Option<String>) {
+        let mut ailing = self.ailing.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            Some(reason) => ailing.insert(name.to_owned(), reason),
+            None => ailing.remove(name),
+        };
+    }
+
+    /// In order of name.
+    pub fn ailments(&self) -> Vec<(String, String)> {
+        let ailing = self.ailing.lock().unwrap_or_else(PoisonError::into_inner);
+        ailing.iter().map(|(name, reason)| (name.clone(), reason.clone())).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use backing_servers::free_listener;
@@ -15,14 +15,13 @@ use inventory_api::{
     ClusterView, Consistency, InventoryClient, LineRequest, Outcome, OutcomeCode, PurchaseRequest, ReceiveRequest,
 };
 use serde::de::DeserializeOwned;
+pub(crate) use storefront_service::testing::eventually;
 use storefront_tls::{Connector, HttpClient, Tls, Wanted};
 use storefront_types::{CallContext, CommandId, Quantity, ReservationId, Sku};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::identities::{Identities, security};
-
-const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Node {
     pub(crate) id: u64,
@@ -54,18 +53,6 @@ fn free_ports(count: usize) -> Vec<String> {
 
 pub(crate) fn context() -> CallContext {
     CallContext::background(Uuid::new_v4())
-}
-
-/// Asks until the answer is there or the deadline over.
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(began.elapsed() < DEADLINE, "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 impl Cluster {

@@ -28,16 +28,4 @@ mod too_large;
 mod upstreams;
 mod whole_server;
 
-use std::time::{Duration, Instant};
-
-/// Asks until the answer is there or the deadline over.
-async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(began.elapsed() < Duration::from_secs(30), "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
+use storefront_service::testing::eventually;
