@@ -69,7 +69,7 @@ pub struct BenchArgs {
     /// Seconds of one round
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Orders that are audited
+    /// Orders that are audited, or in the database of `orders-db`
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     orders: u64,
     /// Measure peers with the same workload, in alternation: etcd for the inventory, the others for the edge
@@ -118,15 +118,21 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
         }
     }
     bench.progress.finish_and_clear();
-    if !bench.measured.is_empty() {
-        table::print(&bench.measured, args.output)?;
-    }
-    if !bench.figures.is_empty() {
-        figures::print(&bench.figures, args.output)?;
+    match args.output {
+        Output::Json => println!("{}", document(&bench.measured, &bench.figures)?),
+        Output::Table => {
+            table::print(&bench.measured);
+            figures::print(&bench.figures);
+        }
     }
     // Beside the results, which a program may read.
     bench.notes.iter().for_each(|note| eprintln!("{note}"));
     Ok(0)
+}
+
+/// One document for programs: what was measured in rounds, and single figures, each beside its target.
+fn document(measured: &[Measured], figures: &[Figure]) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&serde_json::json!({"measured": measured, "figures": figures}))
 }
 
 /// Rounds under way, and what they showed.
@@ -243,6 +249,18 @@ impl BenchArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_get_one_document_whatever_was_measured() {
+        let round = Round { ops_per_s: 10.0, p50_us: 1, p99_us: 2, errors: 0 };
+        let measured = [Measured::of("checkout/full", "ours", &[round]).unwrap()];
+        let figures = [Figure::new("checkout/full", "answered 202", 3.0, "checkouts").at_most(5.0)];
+        for (measured, figures) in [(&measured[..], &figures[..]), (&measured[..], &[]), (&[], &figures[..]), (&[], &[])] {
+            let document: serde_json::Value = serde_json::from_str(&document(measured, figures).unwrap()).unwrap();
+            let lengths = ["measured", "figures"].map(|part| document[part].as_array().unwrap().len());
+            assert_eq!(lengths, [measured.len(), figures.len()]);
+        }
+    }
 
     #[test]
     fn long_groups_are_run_only_when_named_and_each_group_once() {

@@ -6,7 +6,8 @@ use anyhow::{Context, ensure};
 use backing_servers::{Postgres, ensure_installed, free_port};
 use deploy_api::{Process, ProcessKind, Topology};
 use inventory_api::{
-    BatchRequest, CommandRequest, InventoryClient, LineRequest, MAX_BATCH_COMMANDS, OutcomeCode, PurchaseRequest, ReceiveRequest,
+    BatchRequest, ClientError, CommandRequest, InventoryClient, LineRequest, MAX_BATCH_COMMANDS, OutcomeCode, PurchaseRequest,
+    ReceiveRequest,
 };
 use serde::Deserialize;
 use storefront_types::{CallContext, CommandId, Quantity, ReservationId, Sku};
@@ -21,6 +22,9 @@ const NAME: &str = "audit";
 
 /// Of the throw-away PostgreSQL.
 const PASSWORD: &str = "bench";
+
+/// A busy machine may not answer a batch within the client's five seconds.
+const ATTEMPTS: u32 = 20;
 
 /// Spreads ids as those of real orders are: 2^32 divided by the golden ratio.
 const SPREAD: u64 = 2_654_435_761;
@@ -60,9 +64,20 @@ fn sql(orders: u64) -> String {
     )
 }
 
+/// Asks again while nobody knows what came of it: commands have names, and a second time changes nothing.
+async fn until_known<T>(mut ask: impl AsyncFnMut() -> Result<T, ClientError>) -> anyhow::Result<T> {
+    let mut left = ATTEMPTS;
+    loop {
+        match ask().await {
+            Err(ClientError::NotExecuted { .. } | ClientError::OutcomeUnknown { .. }) if left > 1 => left -= 1,
+            other => return Ok(other?),
+        }
+    }
+}
+
 async fn batch(client: &InventoryClient, commands: Vec<CommandRequest>) -> anyhow::Result<()> {
-    let context = CallContext::background(Uuid::new_v4());
-    let outcomes = client.batch(&context, &BatchRequest { commands }).await?;
+    let (context, request) = (CallContext::background(Uuid::new_v4()), BatchRequest { commands });
+    let outcomes = until_known(async || client.batch(&context, &request).await).await?;
     let refused = outcomes.iter().find(|outcome| outcome.outcome != OutcomeCode::Ok);
     ensure!(refused.is_none(), "the inventory refused: {refused:?}");
     Ok(())
@@ -95,7 +110,8 @@ async fn fill_inventory(client: &InventoryClient, orders: u64, say: &impl Fn(Str
             }));
         }
         batch(client, purchases).await?;
-        client.acknowledge(&context, ids.map(|nth| ReservationId::new(order_id(nth))).collect()).await?;
+        let recorded: Vec<_> = ids.map(|nth| ReservationId::new(order_id(nth))).collect();
+        until_known(async || client.acknowledge(&context, recorded.clone()).await).await?;
     }
     Ok(())
 }

@@ -5,8 +5,6 @@ use std::borrow::Cow;
 use comfy_table::Table;
 use serde::Serialize;
 
-use crate::cli::Output;
-
 /// One measured figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Figure {
@@ -43,10 +41,10 @@ impl Figure {
     }
 }
 
-pub(super) fn print(figures: &[Figure], output: Output) -> anyhow::Result<()> {
-    if output == Output::Json {
-        println!("{}", serde_json::to_string_pretty(figures)?);
-        return Ok(());
+/// For people; nothing where there is none.
+pub(super) fn print(figures: &[Figure]) {
+    if figures.is_empty() {
+        return;
     }
     let mut table = Table::new();
     table.set_header(["bench", "figure", "measured", "unit", "target", ""]);
@@ -56,7 +54,6 @@ pub(super) fn print(figures: &[Figure], output: Output) -> anyhow::Result<()> {
         table.add_row([one.bench.to_owned(), one.figure.clone().into_owned()].into_iter().chain(numbers));
     }
     println!("{table}");
-    Ok(())
 }
 
 #[cfg(test)]

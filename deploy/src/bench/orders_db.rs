@@ -11,10 +11,9 @@ use super::{Bench, figures::Figure};
 use crate::plan::target_directory;
 
 const PASSWORD: &str = "bench";
-const ORDERS: u32 = 1_000_000;
 
 /// Shoppers whose history is read; each has ten orders over fourteen months.
-const PAGES: u32 = 2_000;
+const PAGES: u64 = 2_000;
 
 /// The longest that PostgreSQL may take for a page.
 const PAGE_MS: f64 = 5.0;
@@ -39,18 +38,20 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime, bench: &mut Bench<'_>) -> a
 }
 
 async fn measure(url: &str, bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let count = bench.args.orders;
+    ensure!(count >= 10 * PAGES, "{PAGES} shoppers with ten orders each are read: --orders {} or more", 10 * PAGES);
     let orders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../orders");
     let mut sql = PgConnection::connect(url).await?;
     Migrator::new(orders.join("migrations")).await?.run(&mut sql).await?;
-    bench.progress.set_message(format!("{NAME}: {ORDERS} orders are made"));
-    let fill = std::fs::read_to_string(orders.join("tests/fill.sql"))?.replace("{orders}", &ORDERS.to_string());
+    bench.progress.set_message(format!("{NAME}: {count} orders are made"));
+    let fill = std::fs::read_to_string(orders.join("tests/fill.sql"))?.replace("{orders}", &count.to_string());
     sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut sql).await?;
     sql.execute("checkpoint").await?;
     sql.execute(AssertSqlSafe(format!("prepare page as {}", history(&orders.join("../.sqlx"))?))).await?;
     let mut took_us = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
     bench.progress.set_message(format!("{NAME}: {PAGES} pages"));
     for nth in 1..=PAGES {
-        let shopper = nth * (ORDERS / 10 / PAGES);
+        let shopper = nth * (count / 10 / PAGES);
         let ask = format!(
             "explain (analyze, timing off, format json) execute page(md5('shopper ' || {shopper})::uuid, now(), 'ffffffff-ffff-ffff-ffff-ffffffffffff', 25)"
         );
@@ -61,7 +62,7 @@ async fn measure(url: &str, bench: &mut Bench<'_>) -> anyhow::Result<()> {
         took_us.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
     let at = |quantile| took_us.value_at_quantile(quantile) as f64 / 1e3;
-    bench.figures.push(Figure::new(NAME, "orders in the database", f64::from(ORDERS), "orders"));
+    bench.figures.push(Figure::new(NAME, "orders in the database", count as f64, "orders"));
     bench.figures.push(Figure::new(NAME, "a page of one shopper's history in PostgreSQL, p50", at(0.5), "ms"));
     bench.figures.push(Figure::new(NAME, "p99", at(0.99), "ms").at_most(PAGE_MS));
     Ok(())

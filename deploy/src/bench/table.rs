@@ -7,7 +7,6 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use super::drive::Round;
-use crate::cli::Output;
 
 /// Medians over the rounds.
 #[derive(Clone, Debug, Serialize)]
@@ -69,10 +68,10 @@ fn machine() -> String {
     format!("{model}, {cores} cores, Linux {}", kernel.trim())
 }
 
-pub(super) fn print(measured: &[Measured], output: Output) -> anyhow::Result<()> {
-    if output == Output::Json {
-        println!("{}", serde_json::to_string_pretty(measured)?);
-        return Ok(());
+/// For people; nothing where no rounds were run.
+pub(super) fn print(measured: &[Measured]) {
+    if measured.is_empty() {
+        return;
     }
     let mut table = Table::new();
     table.set_header(["bench", "system", "ops/s", "p50 us", "p99 us", "errors", "rounds"]);
@@ -84,5 +83,4 @@ pub(super) fn print(measured: &[Measured], output: Output) -> anyhow::Result<()>
     if let Some(first) = measured.first() {
         println!("machine: {}\ncommit: {}\ncommand: cargo deploy {}", first.machine, first.commit, command());
     }
-    Ok(())
 }
