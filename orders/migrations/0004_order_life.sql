@@ -1,11 +1,12 @@
 -- The life of an order after it was placed, and what others must learn of it. Everything here only adds: programs of the version before go on.
+-- New columns have constant defaults, so that no row is written; the indexes on them are built beside the work of others (see 0008).
+set local lock_timeout = '200ms';
 
 -- Where an order stands. `version` counts its transitions; placing it is the first. The facts are in `order_transition`; these two are what
 -- lists and locks need of them.
 alter table shop_order
     add column status text not null default 'placed',
     add column version integer not null default 1;
-create index shop_order_by_status on shop_order (status, placed_at, id);
 
 -- What was done with an order, by whom and why. Nothing is changed or deleted here. The first row has version 2: placing is the order itself.
 create table order_transition (
@@ -50,7 +51,6 @@ alter table outbox
     add column transaction_id bigint not null default (pg_current_xact_id()::text::bigint),
     -- Version of the order that the event tells of.
     add column sequence integer not null default 1;
-create index outbox_in_order on outbox (transaction_id, id);
 -- Rows go as fast as they come.
 alter table outbox set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
@@ -59,6 +59,9 @@ create table outbox_sink (
     name text primary key,
     transaction_id bigint not null default 0,
     row_id bigint not null default 0,
+    -- Events that went before it was told, because the outbox was full; and when last.
+    missed bigint not null default 0,
+    missed_at timestamptz,
     updated_at timestamptz not null default now()
 );
 

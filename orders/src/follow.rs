@@ -37,6 +37,7 @@ const ABANDONED: Duration = Duration::from_secs(30);
 /// After a failure, and between two looks for abandoned events.
 const RETRY: Duration = Duration::from_secs(1);
 
+#[derive(Clone)]
 pub(crate) struct Follower {
     redis: ConnectionManager,
     carts: Carts,

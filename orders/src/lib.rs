@@ -15,10 +15,11 @@ mod prices;
 mod reconcile;
 mod serve;
 mod spare;
+mod supervise;
 
 pub use config::{Command, Config, Output, ReconcileArgs, ServeArgs};
 pub use http::{admin_openapi, openapi};
-pub use outbox::{EventArgs, OutboxArgs, event_schemas, outbox_tool};
+pub use outbox::{EventArgs, KafkaSecurityArgs, OutboxArgs, event_schemas, outbox_tool};
 pub use payment::{
     PaymentArgs, ProviderName,
     sandbox::{SandboxArgs, serve_sandbox},

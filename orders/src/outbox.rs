@@ -8,13 +8,15 @@
 mod args;
 mod envelope;
 mod event;
+mod oldest;
 mod relay;
+mod room;
 mod rows;
 mod schema;
 mod sink;
 mod tool;
 
-pub use args::{EventArgs, OutboxArgs};
+pub use args::{EventArgs, KafkaSecurityArgs, OutboxArgs};
 pub(crate) use envelope::{Received, ReceivedKind};
 pub(crate) use event::{
     BoughtCart, Line, ORDER_PLACED, OrderAllocated, OrderCancelled, OrderDelivered, OrderEvent, OrderPaid, OrderPlaced,
@@ -44,13 +46,15 @@ pub(crate) struct OutboxRow {
 }
 
 impl OutboxRow {
-    pub(crate) fn new(order: OrderId, sequence: i32, event: &OrderEvent) -> Self {
-        Self { topic: event.kind(), key: order.to_string(), sequence, payload: event.data() }
+    /// An error is of what an event cannot be written as, as PostgreSQL's own about data that it cannot take.
+    pub(crate) fn new(order: OrderId, sequence: i32, event: &OrderEvent) -> Result<Self, sqlx::Error> {
+        let payload = event.data().map_err(|error| sqlx::Error::Encode(error.into()))?;
+        Ok(Self { topic: event.kind(), key: order.to_string(), sequence, payload })
     }
 }
 
 /// The row that is written with a new order.
-pub(crate) fn placed_row(id: OrderId, memo: &Memo) -> OutboxRow {
+pub(crate) fn placed_row(id: OrderId, memo: &Memo, total: Money) -> Result<OutboxRow, sqlx::Error> {
     let line = |(sku, quantity, amount): &(storefront_types::Sku, u32, i64)| Line {
         sku: sku.clone(),
         quantity: *quantity,
@@ -60,7 +64,7 @@ pub(crate) fn placed_row(id: OrderId, memo: &Memo) -> OutboxRow {
         order_id: id,
         shopper_id: memo.shopper,
         lines: memo.lines.iter().map(line).collect(),
-        total: memo.total().unwrap_or(Money::new(i64::MAX, memo.currency)),
+        total,
         placed_at: memo.placed_at(),
         cart: memo.cart.clone().map(|(home, version)| BoughtCart { home, version }),
     };
@@ -85,9 +89,10 @@ pub(crate) fn relays(args: &EventArgs, region: &Region, database_url: &str, redi
     let stream = format!("redis:{region}");
     let mut sinks = vec![(stream, Sink::Redis(RedisStream::new(redis_url, args.events_keep)?))];
     if !args.events_kafka.is_empty() {
-        let kafka = Kafka::new(&args.events_kafka, &args.events_kafka_topic)?;
+        let kafka = Kafka::new(&args.events_kafka, &args.events_kafka_topic, &args.kafka_security)?;
         sinks.push(("kafka".to_owned(), Sink::Kafka(Box::new(kafka))));
     }
     let names: Vec<String> = sinks.iter().map(|(name, _)| name.clone()).collect();
-    Ok(sinks.into_iter().map(|(name, sink)| Relay::new(name, &names, database_url, sink)).collect())
+    let outbox = (database_url, args.events_outbox_max);
+    Ok(sinks.into_iter().map(|(name, sink)| Relay::new(name, &names, outbox, sink)).collect())
 }

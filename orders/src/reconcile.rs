@@ -1,5 +1,8 @@
 //! Brings every accepted order to rest: what the inventory confirmed and nobody acknowledged is recorded and acknowledged.
+//!
+//! All instances look, and each works on what no other one has claimed, so that a backlog is shared.
 
+mod claims;
 mod told;
 
 use std::{process::ExitCode, time::Duration};
@@ -8,9 +11,11 @@ use anyhow::Context;
 use inventory_api::{InventoryClient, MAX_BATCH_COMMANDS, Reservation};
 use serde::Serialize;
 use storefront_service::background_context;
-use storefront_types::ReservationId;
+use storefront_types::{CallContext, ReservationId};
 
 use crate::{checkout::memo_of, config::ReconcileArgs, database, order::OrderStore, payment::PaymentStore};
+
+pub(crate) use claims::Claims;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -26,46 +31,85 @@ pub(crate) struct Pass {
     foreign: u64,
 }
 
-pub(crate) async fn run(store: OrderStore, payments: PaymentStore, inventory: InventoryClient, older_than_ms: u64) {
-    loop {
-        tokio::time::sleep(EVERY).await;
-        match pass(&store, &payments, &inventory, older_than_ms).await {
-            Ok(done) if done.recorded > 0 => tracing::info!(recorded = done.recorded, "reconciled"),
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "the reconciler tries again"),
-        }
-    }
+/// What came of one page.
+struct Page {
+    recorded: u64,
+    foreign: u64,
+    /// Claimed by another instance.
+    others: u64,
 }
 
-async fn pass(
-    store: &OrderStore,
-    payments: &PaymentStore,
-    inventory: &InventoryClient,
-    older_than_ms: u64,
-) -> anyhow::Result<Pass> {
-    let context = background_context();
-    let (mut done, mut cursor) = (Pass::default(), None);
-    loop {
-        let page = inventory.unacknowledged(&context, older_than_ms, PAGE, cursor.as_deref()).await?;
-        let mut recorded: Vec<ReservationId> = Vec::new();
-        // At once: the store gathers them into few SQL commits.
-        let recording = page.items.iter().map(|reservation| record(store, payments, reservation));
-        for (reservation, was) in page.items.iter().zip(futures_util::future::join_all(recording).await) {
-            match was? {
-                true => recorded.push(reservation.id),
-                false => done.foreign += 1,
+/// What a pass needs. Clones share nothing but connections.
+#[derive(Clone)]
+pub(crate) struct Reconciler {
+    pub(crate) store: OrderStore,
+    pub(crate) payments: PaymentStore,
+    pub(crate) inventory: InventoryClient,
+    /// `None`: by hand, everything, whoever else is at it.
+    pub(crate) claims: Option<Claims>,
+}
+
+impl Reconciler {
+    pub(crate) async fn run(mut self, older_than_ms: u64) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            match self.pass(older_than_ms).await {
+                Ok(done) if done.recorded > 0 => tracing::info!(recorded = done.recorded, "reconciled"),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "the reconciler tries again"),
             }
         }
-        done.recorded += recorded.len() as u64;
+    }
+
+    async fn pass(&mut self, older_than_ms: u64) -> anyhow::Result<Pass> {
+        let context = background_context();
+        let (mut done, mut others, mut cursor) = (Pass::default(), 0, None);
+        loop {
+            let page = self.inventory.unacknowledged(&context, older_than_ms, PAGE, cursor.as_deref()).await?;
+            crate::fault::panics("reconcile");
+            let worked = self.bring_to_rest(&context, page.items).await;
+            if let Some(claims) = &mut self.claims {
+                claims.release().await?;
+            }
+            let left = worked?;
+            done.recorded += left.recorded;
+            done.foreign += left.foreign;
+            others += left.others;
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                // Otherwise nobody knows here how many of the others' are foreign.
+                if others == 0 {
+                    metrics::gauge!("orders_foreign_reservations").set(done.foreign as f64);
+                }
+                metrics::counter!("orders_reconciled_total").increment(done.recorded);
+                return Ok(done);
+            }
+        }
+    }
+
+    async fn bring_to_rest(&mut self, context: &CallContext, mut page: Vec<Reservation>) -> anyhow::Result<Page> {
+        let all = page.len();
+        if let Some(claims) = &mut self.claims
+            && !page.is_empty()
+        {
+            let ids: Vec<ReservationId> = page.iter().map(|reservation| reservation.id).collect();
+            let mut claimed = claims.claim(&ids).await?.into_iter();
+            page.retain(|_| claimed.next().unwrap_or(false));
+        }
+        let mut recorded: Vec<ReservationId> = Vec::new();
+        // At once: the store gathers them into few SQL commits.
+        let recording = page.iter().map(|reservation| record(&self.store, &self.payments, reservation));
+        for (reservation, was) in page.iter().zip(futures_util::future::join_all(recording).await) {
+            if was? {
+                recorded.push(reservation.id);
+            }
+        }
         for ids in recorded.chunks(MAX_BATCH_COMMANDS) {
-            inventory.acknowledge(&context, ids.to_vec()).await?;
+            self.inventory.acknowledge(context, ids.to_vec()).await?;
         }
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            metrics::gauge!("orders_foreign_reservations").set(done.foreign as f64);
-            metrics::counter!("orders_reconciled_total").increment(done.recorded);
-            return Ok(done);
-        }
+        let [recorded, foreign, others] =
+            [recorded.len(), page.len() - recorded.len(), all - page.len()].map(|reservations| reservations as u64);
+        Ok(Page { recorded, foreign, others })
     }
 }
 
@@ -98,7 +142,8 @@ pub async fn run_once(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
     let inventory = InventoryClient::new(args.inventory).with_tls(args.inventory_tls.open()?.as_ref());
     let sql = database::pool(&args.database_url)?;
     database::migrate(&args.database_url).await.context("PostgreSQL was not reached; nothing was done")?;
-    let done = pass(&OrderStore::new(sql.clone()), &PaymentStore::new(sql), &inventory, 0).await;
+    let (store, payments) = (OrderStore::new(sql.clone()), PaymentStore::new(sql));
+    let done = Reconciler { store, payments, inventory, claims: None }.pass(0).await;
     let done = done.context("what was done stays; repeat it for the rest")?;
     told::print(&done, args.output)?;
     Ok(if done.foreign == 0 { ExitCode::SUCCESS } else { ExitCode::from(told::LEFT) })

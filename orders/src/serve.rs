@@ -1,16 +1,15 @@
 //! `orders serve`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use catalog_api::CatalogClient;
 use futures_util::FutureExt;
 use inventory_api::InventoryClient;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use sqlx::PgPool;
 use storefront_service::{Door, Listeners, Readiness, beside_admin_with, routed, serve_connections, with_request_context};
 use time::OffsetDateTime;
-use tokio::task::JoinHandle;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,14 +17,15 @@ use crate::{
     cart::{Carts, Sweep},
     checkout::{Acknowledger, Runner, TicketKey, Till},
     config::ServeArgs,
-    database,
+    database::{self, Connections},
     follow::Follower,
     http::{self, AdminToken, Desk, Shop, admin_router},
     order::{Effects, LifeStore, MoneyBack, OrderStore},
-    outbox,
+    outbox::{self, Relay},
     payment::{self, Holds, PaymentStore, Rest},
     prices::Catalog,
-    reconcile,
+    reconcile::{Claims, Reconciler},
+    supervise::Background,
 };
 
 /// Redis answers in a millisecond or counts as away.
@@ -42,6 +42,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves one region until `shutdown`. Starts and serves also while PostgreSQL or Redis is away.
 pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let readiness = Readiness::new(&["database"]);
+    let mut background = Background::new(readiness.clone());
     let sql = database::pool(&args.database_url)?;
     let redis = connect(&args.redis_url)?;
     let inventory = InventoryClient::new(args.inventory.clone()).with_tls(args.inventory_tls.clone().open()?.as_ref());
@@ -61,12 +63,17 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
         store: store.clone(),
         inventory: inventory.clone(),
         catalog: Catalog::new(CatalogClient::new(&args.catalog)),
-        acknowledger: Acknowledger::start(inventory.clone()),
+        acknowledger: Acknowledger::start(inventory.clone(), &mut background),
         max_price_age: args.max_price_age(),
         till,
     };
     let rest = Rest { runner: runner.clone(), older_than: args.payment.reconcile_after() };
-    let (admin, told) = aftermath(&args, &life, &runner, &carts)?;
+    let (schema, known) = watch::channel(false);
+    let admin = aftermath(&args, &life, &runner, &carts, &mut background)?;
+    for relay in outbox::relays(&args.events, &args.region, &args.database_url, &args.redis_url)? {
+        let state = (Arc::new(Mutex::new(relay)), known.clone());
+        background.start(format!("events-{}", state.0.lock().await.name()), state, tell);
+    }
     let shop = Shop {
         accounts: accounts.clone(),
         carts: carts.clone(),
@@ -76,23 +83,22 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
         webhooks: args.payment.webhooks()?,
         life,
     };
-    let readiness = Readiness::new(&["database"]);
-    let mut background = vec![
-        tokio::spawn(database::watch(args.database_url.clone())),
-        tokio::spawn(migrate(args.database_url.clone(), sql.clone(), readiness.clone())),
-        tokio::spawn(reconcile::run(store, payments, inventory, args.reconcile_after_ms)),
-        tokio::spawn(write_behind(accounts, carts)),
-        tokio::spawn(sweep(sql)),
-        tokio::spawn(payment::run(rest)),
-    ];
-    background.extend(told);
+    let url = args.database_url.clone();
+    let reconciler = Reconciler { store, payments, inventory, claims: Some(Claims::new(&url)) };
+    let older_than_ms = args.reconcile_after_ms;
+    background.start("database-watch", sql.clone(), database::watch);
+    background.start("schema", (url, sql.clone(), readiness.clone(), schema), keep_schema);
+    background.start("reconcile", reconciler, move |reconciler| reconciler.run(older_than_ms));
+    background.start("write-behind", (accounts, carts), write_behind);
+    background.start("sweep", sql, sweep);
+    if rest.runner.till.payments.are_taken() {
+        background.start("payments", rest, payment::run);
+    }
     let app = with_request_context(http::router(shop));
     tracing::info!(http = %listeners.http_addr()?, "listening");
     let stopped = shutdown.clone().cancelled_owned();
     let server = serve_connections(listeners.http, Door::Open, routed(app), stopped).map(Ok);
-    let served = beside_admin_with(admin, DRAIN, listeners.admin, readiness, shutdown, server).await;
-    background.iter().for_each(tokio::task::JoinHandle::abort);
-    served
+    beside_admin_with(admin, DRAIN, listeners.admin, readiness, shutdown, server).await
 }
 
 /// What happens to orders after they were placed: the operators' routes, and what goes on behind.
@@ -101,17 +107,23 @@ fn aftermath(
     life: &LifeStore,
     runner: &Runner,
     carts: &Carts,
-) -> anyhow::Result<(Router, Vec<JoinHandle<()>>)> {
+    background: &mut Background,
+) -> anyhow::Result<Router> {
     let desk = Desk { life: life.clone(), runner: runner.clone() };
     let admin = admin_router(desk, AdminToken::read(args.admin_token_file.as_deref())?);
     let money = MoneyBack { till: runner.till.clone() };
     let effects = Effects { life: life.clone(), inventory: runner.inventory.clone(), money };
     let follower = Follower::new(&args.redis_url, carts.clone(), args.region.clone())?;
-    let mut told = vec![tokio::spawn(effects.run()), tokio::spawn(follower.run())];
-    for relay in outbox::relays(&args.events, &args.region, &args.database_url, &args.redis_url)? {
-        told.push(tokio::spawn(relay.run()));
+    background.start("effects", effects, Effects::run);
+    background.start("follow", follower, Follower::run);
+    Ok(admin)
+}
+
+/// Not before the schema is this version's: rows of the version before are brought into this one's shape with it.
+async fn tell((relay, mut known): (Arc<Mutex<Relay>>, watch::Receiver<bool>)) {
+    if known.wait_for(|is_known| *is_known).await.is_ok() {
+        relay.lock().await.run().await;
     }
-    Ok((admin, told))
 }
 
 fn connect(url: &str) -> anyhow::Result<ConnectionManager> {
@@ -123,23 +135,24 @@ fn connect(url: &str) -> anyhow::Result<ConnectionManager> {
 }
 
 /// Ready as soon as the schema is there with the partitions of now; later outages of PostgreSQL are lived through.
-async fn migrate(url: String, sql: PgPool, readiness: Readiness) {
+async fn keep_schema((url, sql, readiness, known): (String, Connections, Readiness, watch::Sender<bool>)) {
     while let Err(error) = schema(&url, &sql).await {
-        tracing::info!(%error, "PostgreSQL is not there yet");
-        readiness.set("database", Err("PostgreSQL was not reached yet".to_owned()));
+        tracing::info!(%error, "the schema is not there yet");
+        readiness.set("database", Err(format!("the schema is not there yet: {error}")));
         tokio::time::sleep(RETRY).await;
     }
     readiness.set("database", Ok(()));
+    known.send_replace(true);
     database::keep_months_ahead(sql).await;
 }
 
-async fn schema(url: &str, sql: &PgPool) -> anyhow::Result<()> {
+async fn schema(url: &str, sql: &Connections) -> anyhow::Result<()> {
     database::migrate(url).await?;
     database::make_months(sql, OffsetDateTime::now_utc()).await?;
     Ok(())
 }
 
-async fn write_behind(accounts: Accounts, carts: Carts) {
+async fn write_behind((accounts, carts): (Accounts, Carts)) {
     loop {
         tokio::time::sleep(RETRY).await;
         match accounts.write_behind().await {
@@ -155,7 +168,7 @@ async fn write_behind(accounts: Accounts, carts: Carts) {
     }
 }
 
-async fn sweep(sql: PgPool) {
+async fn sweep(sql: Connections) {
     let mut sweep = Sweep::default();
     loop {
         tokio::time::sleep(SWEEP).await;

@@ -11,13 +11,12 @@ use std::{
 use quick_cache::sync::Cache;
 use redis::{AsyncCommands, aio::ConnectionManager};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
 use storefront_types::ShopperId;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    database::{DatabaseError, Gather, Gathered, within},
+    database::{Connections, DatabaseError, Gather, Gathered, within},
     spare::Spare,
 };
 
@@ -55,7 +54,7 @@ struct Begun {
 
 #[derive(Clone)]
 pub(super) struct Sessions {
-    sql: PgPool,
+    sql: Connections,
     redis: ConnectionManager,
     recorded: Gather<Begun, ()>,
     spare: Spare<TokenHash, Begun>,
@@ -72,7 +71,7 @@ fn key(hash: &TokenHash) -> String {
 }
 
 impl Sessions {
-    pub(super) fn new(sql: PgPool, redis: ConnectionManager) -> Self {
+    pub(super) fn new(sql: Connections, redis: ConnectionManager) -> Self {
         let recording = sql.clone();
         let record = move |begun: Arc<Vec<Begun>>| {
             let sql = recording.clone();
@@ -175,7 +174,7 @@ impl Sessions {
     }
 }
 
-async fn record_all(sql: &PgPool, begun: &[Begun]) -> Gathered<()> {
+async fn record_all(sql: &Connections, begun: &[Begun]) -> Gathered<()> {
     match within(record(sql, begun)).await {
         Ok(()) => begun.iter().map(|_| Ok(())).collect(),
         Err(error) => {
@@ -186,7 +185,7 @@ async fn record_all(sql: &PgPool, begun: &[Begun]) -> Gathered<()> {
 }
 
 /// A second time changes nothing.
-async fn record(sql: &PgPool, begun: &[Begun]) -> Result<(), sqlx::Error> {
+async fn record(sql: &Connections, begun: &[Begun]) -> Result<(), sqlx::Error> {
     let hashes: Vec<Vec<u8>> = begun.iter().map(|begun| begun.hash.to_vec()).collect();
     let shoppers: Vec<Uuid> = begun.iter().map(|begun| begun.shopper.uuid()).collect();
     let ends: Vec<OffsetDateTime> = begun

@@ -2,13 +2,12 @@
 
 use orders_api::User;
 use redis::aio::ConnectionManager;
-use sqlx::PgPool;
 use storefront_types::{Region, ShopperId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Email, PhoneNumber, SessionToken, sessions::Sessions};
-use crate::database::{DatabaseError, within};
+use crate::database::{Connections, DatabaseError, within};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AccountError {
@@ -31,7 +30,7 @@ pub(crate) struct Session {
 
 #[derive(Clone)]
 pub(crate) struct Accounts {
-    sql: PgPool,
+    sql: Connections,
     sessions: Sessions,
     pub(crate) home: Region,
 }
@@ -50,7 +49,7 @@ impl Accounts {
         &self.home
     }
 
-    pub(crate) fn new(sql: PgPool, redis: ConnectionManager, home: Region) -> Self {
+    pub(crate) fn new(sql: Connections, redis: ConnectionManager, home: Region) -> Self {
         Self { sessions: Sessions::new(sql.clone(), redis), sql, home }
     }
 

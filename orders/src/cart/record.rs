@@ -8,12 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::{PgPool, types::Json};
+use sqlx::types::Json;
 use storefront_types::{OrderId, ShopperId};
 use uuid::Uuid;
 
 use super::{Stored, StoredLine, region::RegionStore};
-use crate::database::{DatabaseError, Gather, Gathered, within};
+use crate::database::{Connections, DatabaseError, Gather, Gathered, within};
 
 /// Carts of one SQL commit: 256 x at most 8 KiB are 2 MiB; typically 50 KiB.
 const MOST: usize = 256;
@@ -45,12 +45,12 @@ pub(super) struct Write {
 /// Cheap to clone; concurrent writes of clones share statements.
 #[derive(Clone)]
 pub(super) struct Record {
-    sql: PgPool,
+    sql: Connections,
     written: Gather<Write, bool>,
 }
 
 impl Record {
-    pub(super) fn new(sql: PgPool, region: RegionStore) -> Self {
+    pub(super) fn new(sql: Connections, region: RegionStore) -> Self {
         let writing = sql.clone();
         let write = move |writes: Arc<Vec<Write>>| {
             let (sql, region) = (writing.clone(), region.clone());
@@ -84,7 +84,7 @@ fn failed<T>(error: DatabaseError, callers: usize) -> Gathered<T> {
     std::iter::once(Err(error)).chain(others).collect()
 }
 
-async fn read(sql: &PgPool, shoppers: &[ShopperId]) -> Result<BTreeMap<ShopperId, Row>, sqlx::Error> {
+async fn read(sql: &Connections, shoppers: &[ShopperId]) -> Result<BTreeMap<ShopperId, Row>, sqlx::Error> {
     let ids: Vec<Uuid> = shoppers.iter().map(|shopper| shopper.uuid()).collect();
     let found = sqlx::query!(
         r#"select shopper_id, version, lines as "lines: Json<Vec<StoredLine>>", stamp, behind, taken as "taken: Json<Stored>",
@@ -101,7 +101,7 @@ async fn read(sql: &PgPool, shoppers: &[ShopperId]) -> Result<BTreeMap<ShopperId
 }
 
 /// Of two writes of one cart only the first can be right, so only it is tried.
-async fn write_each(sql: &PgPool, writes: &[Write]) -> Gathered<bool> {
+async fn write_each(sql: &Connections, writes: &[Write]) -> Gathered<bool> {
     let mut first: BTreeMap<ShopperId, (usize, &Write)> = BTreeMap::new();
     for (nth, write) in writes.iter().enumerate() {
         first.entry(write.shopper).or_insert((nth, write));
@@ -121,7 +121,7 @@ fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-async fn write(sql: &PgPool, writes: &[&Write]) -> Result<BTreeSet<ShopperId>, sqlx::Error> {
+async fn write(sql: &Connections, writes: &[&Write]) -> Result<BTreeSet<ShopperId>, sqlx::Error> {
     let ids: Vec<Uuid> = writes.iter().map(|write| write.shopper.uuid()).collect();
     let was: Vec<i64> = writes.iter().map(|write| write.was).collect();
     let versions: Vec<i64> = writes.iter().map(|write| write.cart.version).collect();

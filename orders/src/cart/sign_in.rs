@@ -1,6 +1,6 @@
 //! A guest's cart comes along at sign-in, also into the cart of an account that is known already.
 
-use sqlx::{PgConnection, types::Json};
+use sqlx::{Connection, PgConnection, types::Json};
 use storefront_types::{OrderId, ShopperId};
 use uuid::Uuid;
 
@@ -16,7 +16,8 @@ impl Carts {
         // What was kept beside PostgreSQL is written now, so that the record is all of it.
         self.read(account).await?;
         let moved = within(async {
-            let mut transaction = self.sql.begin().await?;
+            let mut sql = self.sql.acquire().await?;
+            let mut transaction = sql.begin().await?;
             begin_cart(&mut transaction, account).await?;
             let (mut guests, mut own) = both(&mut transaction, guest, account).await?;
             if !guests.lines.is_empty() {

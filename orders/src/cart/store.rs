@@ -1,7 +1,6 @@
 //! Reading and changing carts over both stores.
 
 use redis::aio::ConnectionManager;
-use sqlx::PgPool;
 use storefront_types::{OrderId, ShopperId};
 use uuid::Uuid;
 
@@ -13,7 +12,10 @@ use super::{
     record::{Record, Row, Write},
     region::{RegionStore, Unwritten},
 };
-use crate::{database::DatabaseError, spare::Spare};
+use crate::{
+    database::{Connections, DatabaseError},
+    spare::Spare,
+};
 
 /// Attempts when somebody else changed the cart in between. Each time somebody succeeded, so that of as many changes at once all succeed: more
 /// than one shopper's tabs send.
@@ -52,7 +54,7 @@ pub(crate) struct Seen {
 /// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Carts {
-    pub(super) sql: PgPool,
+    pub(super) sql: Connections,
     record: Record,
     pub(super) region: RegionStore,
     looks: Looks,
@@ -61,7 +63,7 @@ pub(crate) struct Carts {
 }
 
 impl Carts {
-    pub(crate) fn new(sql: PgPool, redis: ConnectionManager) -> Self {
+    pub(crate) fn new(sql: Connections, redis: ConnectionManager) -> Self {
         let (region, spare) = (RegionStore::new(redis), Spare::new());
         let record = Record::new(sql.clone(), region.clone());
         let looks = Looks::new(record.clone(), region.clone(), spare.clone());

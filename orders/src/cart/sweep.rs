@@ -1,10 +1,9 @@
 //! Ends what nobody came back for: guests' carts and empty ones, and sessions that are over.
 
-use sqlx::PgPool;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::database::{DatabaseError, within};
+use crate::database::{Connections, DatabaseError, within};
 
 /// A guest's cart lives so long after its last change: as long as a guest's session.
 const IDLE_DAYS: i64 = 30;
@@ -21,7 +20,7 @@ pub(crate) struct Sweep {
 
 impl Sweep {
     /// One step. Gives how many rows ended.
-    pub(crate) async fn step(&mut self, sql: &PgPool, now: OffsetDateTime) -> Result<u64, DatabaseError> {
+    pub(crate) async fn step(&mut self, sql: &Connections, now: OffsetDateTime) -> Result<u64, DatabaseError> {
         let before = (now - time::Duration::days(IDLE_DAYS)).date();
         let (from_day, from_id) = self.reached.unwrap_or((OffsetDateTime::UNIX_EPOCH.date(), Uuid::nil()));
         let (looked_at, ended) = within(async {
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
     use crate::database;
 
-    async fn fresh() -> PgPool {
+    async fn fresh() -> Connections {
         let server = tokio::task::spawn_blocking(backing_servers::postgres_url).await.unwrap();
         let mut sql = PgConnection::connect(&server).await.unwrap();
         let name = format!("sweep_{}", Uuid::new_v4().simple());

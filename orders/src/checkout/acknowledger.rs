@@ -1,11 +1,13 @@
 //! Tells the inventory which orders PostgreSQL has, in batches, a little later.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use inventory_api::{InventoryClient, MAX_BATCH_COMMANDS};
 use storefront_service::background_context;
 use storefront_types::ReservationId;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::supervise::Background;
 
 /// Collected for so long, so that many orders become one command.
 const COLLECT: Duration = Duration::from_millis(100);
@@ -19,9 +21,9 @@ pub(crate) struct Acknowledger {
 }
 
 impl Acknowledger {
-    pub(crate) fn start(inventory: InventoryClient) -> Self {
+    pub(crate) fn start(inventory: InventoryClient, background: &mut Background) -> Self {
         let (queue, orders) = mpsc::channel(QUEUE);
-        tokio::spawn(run(inventory, orders));
+        background.start("acknowledge", (inventory, Arc::new(Mutex::new(orders))), run);
         Self { queue }
     }
 
@@ -33,7 +35,8 @@ impl Acknowledger {
     }
 }
 
-async fn run(inventory: InventoryClient, mut orders: mpsc::Receiver<ReservationId>) {
+async fn run((inventory, orders): (InventoryClient, Arc<Mutex<mpsc::Receiver<ReservationId>>>)) {
+    let mut orders = orders.lock().await;
     let mut batch = Vec::new();
     while orders.recv_many(&mut batch, 1).await > 0 {
         tokio::time::sleep(COLLECT).await;

@@ -2,8 +2,9 @@
 //!
 //! Owns: the queue and its bounds, and that each caller is answered in time. Must not: know what is asked.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use super::DatabaseError;
@@ -76,7 +77,12 @@ async fn lane<Q, A, F, W>(
     while waiting.lock().await.recv_many(&mut batch, most).await > 0 {
         metrics::histogram!("orders_gathered_calls", "call" => name).record(batch.len() as f64);
         let (questions, answers): (Vec<Q>, Vec<_>) = batch.drain(..).unzip();
-        let heard = ask(Arc::new(questions)).await;
+        let asked = questions.len();
+        // A defect in one batch must not leave all later callers without an answer.
+        let heard = AssertUnwindSafe(ask(Arc::new(questions))).catch_unwind().await.unwrap_or_else(|_| {
+            metrics::counter!("orders_gathered_panics_total", "call" => name).increment(1);
+            (0..asked).map(|_| Err(DatabaseError::Away)).collect()
+        });
         for (answer, heard) in answers.into_iter().zip(heard) {
             // A caller that gave up hears nothing.
             let _ = answer.send(heard);
@@ -129,6 +135,17 @@ mod tests {
             assert_eq!(other.await.unwrap().unwrap(), n * 2);
         }
         assert_eq!(*sizes.lock().unwrap(), [1, 3, 1], "no batch is larger than it may be");
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_panics_is_answered_and_the_next_one_is_asked() {
+        let picky = |numbers: Arc<Vec<u32>>| async move {
+            assert!(!numbers.contains(&13), "a defect");
+            numbers.iter().map(|number| Ok(*number)).collect()
+        };
+        let gather = Gather::start("picky", 1, 1, picky);
+        assert!(matches!(gather.ask(13).await, Err(DatabaseError::Away)));
+        assert_eq!(gather.ask(14).await.unwrap(), 14);
     }
 
     #[tokio::test]

@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use time::OffsetDateTime;
 
-use super::{DatabaseError, within};
+use super::{Connections, DatabaseError, within};
 
 /// Tables in partitions by month.
 const BY_MONTH: [&str; 2] = ["shop_order", "order_item"];
@@ -21,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 const RETRY: Duration = Duration::from_secs(60);
 
 /// Makes what is missing; gives how many partitions were made. One instance does it, the others are told that nothing was to do.
-pub(crate) async fn make_months(sql: &PgPool, now: OffsetDateTime) -> Result<i32, DatabaseError> {
+pub(crate) async fn make_months(sql: &Connections, now: OffsetDateTime) -> Result<i32, DatabaseError> {
     let mut made = 0;
     for table in BY_MONTH {
         let months = sqlx::query_scalar!(r#"select make_months($1, $2, $3) as "made!""#, table, now, MONTHS_AHEAD);
@@ -31,7 +30,7 @@ pub(crate) async fn make_months(sql: &PgPool, now: OffsetDateTime) -> Result<i32
 }
 
 /// Never ends.
-pub(crate) async fn keep_months_ahead(sql: PgPool) {
+pub(crate) async fn keep_months_ahead(sql: Connections) {
     loop {
         let pause = match make_months(&sql, OffsetDateTime::now_utc()).await {
             Ok(made) => {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use storefront_types::{Money, OrderId};
+use storefront_types::OrderId;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -44,7 +44,9 @@ pub(super) struct ItemColumns {
 }
 
 /// Each order once, however often it is in the batch: the same checkout may be sent twice at the same time.
-pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> (OrderColumns, ItemColumns) {
+///
+/// An error is of one order that cannot be written, and the batch has to do without it.
+pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> Result<(OrderColumns, ItemColumns), sqlx::Error> {
     let (mut orders, mut items, mut seen) = (OrderColumns::default(), ItemColumns::default(), HashSet::new());
     let mut batch: Vec<&Placed> = batch.into_iter().collect();
     // By id: two instances that write some of the same orders wait for each other in one order.
@@ -53,15 +55,18 @@ pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> (Order
         if !seen.insert(*id) {
             continue;
         }
+        let unfit = |reason: String| sqlx::Error::Encode(format!("order {id}: {reason}").into());
+        let total = memo.total().ok_or_else(|| unfit("its total is more than a price can be".to_owned()))?;
+        let address = serde_json::to_string(&memo.address).map_err(|error| unfit(error.to_string()))?;
         orders.ids.push(id.uuid());
         orders.shoppers.push(memo.shopper.uuid());
         orders.keys.push(memo.key.as_str().to_owned());
         orders.fingerprints.push(bytes(&memo.fingerprint));
-        orders.totals.push(memo.total().map_or(i64::MAX, Money::amount));
+        orders.totals.push(total.amount());
         orders.currencies.push(memo.currency.as_str().to_owned());
-        orders.addresses.push(serde_json::to_string(&memo.address).unwrap_or_default());
+        orders.addresses.push(address);
         orders.placed.push(memo.placed_at());
-        orders.payloads.push(placed_row(*id, memo).payload);
+        orders.payloads.push(placed_row(*id, memo, total)?.payload);
         orders.carts.push(memo.cart.as_ref().map(|(_, version)| *version));
         for (position, (sku, quantity, amount)) in (1..).zip(&memo.lines) {
             items.orders.push(id.uuid());
@@ -71,7 +76,7 @@ pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> (Order
             items.amounts.push(*amount);
         }
     }
-    (orders, items)
+    Ok((orders, items))
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -120,11 +125,19 @@ pub(super) mod tests {
     #[test]
     fn an_order_that_is_there_twice_is_written_once() {
         let (first, second) = (placed(1, "k"), placed(2, "k"));
-        let (orders, items) = columns([&first, &second, &first]);
+        let (orders, items) = columns([&first, &second, &first]).unwrap();
         let mut ids = [first.id.uuid(), second.id.uuid()];
         ids.sort_unstable();
         assert_eq!(orders.ids, ids);
         assert_eq!((orders.totals, orders.fingerprints), (vec![600, 600], vec![vec![0, 255], vec![0, 255]]));
         assert_eq!((items.orders.len(), items.positions), (4, vec![1, 2, 1, 2]));
+    }
+
+    #[test]
+    fn an_order_that_cannot_be_written_is_named() {
+        let mut huge = placed(1, "k");
+        huge.memo.lines[0].2 = i64::MAX;
+        let error = columns([&placed(2, "k"), &huge]).unwrap_err().to_string();
+        assert!(error.contains(&huge.id.to_string()) && error.contains("total"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use inventory_api::{Consistency, InventoryClient, Outcome, OutcomeCode, ReceiveRequest};
 use orders_api::RefundState;
-use sqlx::{PgPool, types::Json};
+use sqlx::types::Json;
 use storefront_service::background_context;
 use storefront_types::{CallContext, LocationId, OrderId, Quantity, Sku};
 use time::OffsetDateTime;
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     checkout::newest_attempt,
-    database::{DatabaseError, within},
+    database::{Connections, DatabaseError, within},
 };
 
 /// Between two looks without a bell.
@@ -176,7 +176,7 @@ impl Effects {
     }
 }
 
-async fn claim(sql: &PgPool) -> Result<Vec<Claimed>, DatabaseError> {
+async fn claim(sql: &Connections) -> Result<Vec<Claimed>, DatabaseError> {
     within(async {
         let rows = sqlx::query!(
             r#"update order_effect set attempts = attempts + 1, next_attempt_at = now() + $2::bigint * interval '1 second'
@@ -195,7 +195,7 @@ async fn claim(sql: &PgPool) -> Result<Vec<Claimed>, DatabaseError> {
 }
 
 /// Writes the plan down unless there is one already, and gives the one that stands.
-async fn keep_plan(sql: &PgPool, id: Uuid, plan: &Plan) -> Result<Plan, DatabaseError> {
+async fn keep_plan(sql: &Connections, id: Uuid, plan: &Plan) -> Result<Plan, DatabaseError> {
     within(async {
         let kept = sqlx::query_scalar!(
             r#"update order_effect set body = case when jsonb_typeof(body -> 'plan') = 'object' then body
@@ -213,7 +213,7 @@ async fn keep_plan(sql: &PgPool, id: Uuid, plan: &Plan) -> Result<Plan, Database
 }
 
 /// What other returns of the order already have planned for a SKU.
-async fn came_back(sql: &PgPool, order: OrderId, sku: &Sku) -> Result<Vec<Part>, DatabaseError> {
+async fn came_back(sql: &Connections, order: OrderId, sku: &Sku) -> Result<Vec<Part>, DatabaseError> {
     within(async {
         let planned = sqlx::query_scalar!(
             r#"select body as "body: Json<EffectBody>" from order_effect where order_id = $1 and kind = 'restock'"#,
@@ -229,7 +229,7 @@ async fn came_back(sql: &PgPool, order: OrderId, sku: &Sku) -> Result<Vec<Part>,
     .await
 }
 
-async fn done(sql: &PgPool, id: Uuid, result: Option<RefundState>) -> Result<(), DatabaseError> {
+async fn done(sql: &Connections, id: Uuid, result: Option<RefundState>) -> Result<(), DatabaseError> {
     let result = result.map(Json);
     let update = sqlx::query!(
         "update order_effect set done_at = now(), last_error = null, result = $2 where id = $1 and done_at is null",
@@ -239,7 +239,7 @@ async fn done(sql: &PgPool, id: Uuid, result: Option<RefundState>) -> Result<(),
     within(update.execute(sql)).await.map(drop)
 }
 
-async fn put_off(sql: &PgPool, effect: &Claimed, error: &str) -> Result<(), DatabaseError> {
+async fn put_off(sql: &Connections, effect: &Claimed, error: &str) -> Result<(), DatabaseError> {
     let wait_s = (1_i64 << effect.attempts.clamp(0, 20)).min(MAX_WAIT_S);
     let update = sqlx::query!(
         "update order_effect set last_error = $2, next_attempt_at = now() + $3::bigint * interval '1 second' where id = $1 and done_at is null",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use orders_api::{OrderStatus, OrderSummary};
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, PgPool, types::Json};
+use sqlx::{Connection, PgConnection, types::Json};
 use storefront_types::{Money, OrderId, Page, ShopperId};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
@@ -20,7 +20,7 @@ use super::{
     publish::event_of,
 };
 use crate::{
-    database::{DatabaseError, within},
+    database::{Connections, DatabaseError, within},
     outbox::{self, OutboxRow},
 };
 
@@ -54,7 +54,7 @@ pub(crate) enum TransitionError {
 /// Cheap to clone; clones share the bell of pending effects.
 #[derive(Clone)]
 pub(crate) struct LifeStore {
-    pub(crate) sql: PgPool,
+    pub(crate) sql: Connections,
     /// Rung when a transition left effects.
     pub(crate) wanted: Arc<Notify>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct LifeStore {
 type Decided<T> = Result<T, TransitionError>;
 
 impl LifeStore {
-    pub(crate) fn new(sql: PgPool) -> Self {
+    pub(crate) fn new(sql: Connections) -> Self {
         Self { sql, wanted: Arc::new(Notify::new()) }
     }
 
@@ -77,7 +77,8 @@ impl LifeStore {
     /// Does it, or finds that it was done. The answer is the order afterwards.
     pub(crate) async fn transition(&self, wish: &Wish) -> Decided<Dossier> {
         let decided = within(async {
-            let mut transaction = self.sql.begin().await?;
+            let mut sql = self.sql.acquire().await?;
+            let mut transaction = sql.begin().await?;
             let decided = decide(&mut transaction, wish).await?;
             // Locks of an order that was only looked at are given back, too.
             transaction.commit().await?;
@@ -225,5 +226,5 @@ async fn record(
         .await?;
     }
     let event = event_of(wish.order, dossier.total, (&after, change), wish.reason.as_deref());
-    outbox::insert(sql, &OutboxRow::new(wish.order, version, &event)).await
+    outbox::insert(sql, &OutboxRow::new(wish.order, version, &event)?).await
 }

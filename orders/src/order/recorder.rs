@@ -5,13 +5,12 @@
 
 use std::collections::HashSet;
 
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::batch::{Placed, columns};
 use crate::{
     cart::MAX_BOUGHT,
-    database::{DatabaseError, Gathered, within},
+    database::{Connections, DatabaseError, Gathered, within},
     outbox::ORDER_PLACED,
 };
 
@@ -20,8 +19,8 @@ pub(super) const MOST: usize = 256;
 
 /// Records every order of the batch, each once; a second time changes nothing. Tells for each whether its cart was emptied with it: one that
 /// changed since, or that somebody is changing just now, was not. A batch that PostgreSQL refuses is halved until the order that it
-/// refuses is alone: at most 2 x log2(256) = 16 more statements for one such order.
-pub(super) async fn record(sql: &PgPool, batch: &[Placed]) -> Gathered<bool> {
+/// refuses is alone: at most 2 x log2(256) = 16 more statements for one such order. One that cannot even be put into a statement is as refused.
+pub(super) async fn record(sql: &Connections, batch: &[Placed]) -> Gathered<bool> {
     match within(insert(sql, batch)).await {
         Ok(emptied) => batch.iter().map(|placed| Ok(emptied.contains(&placed.id.uuid()))).collect(),
         Err(error) if error.is_away() || batch.len() == 1 => {
@@ -38,12 +37,12 @@ pub(super) async fn record(sql: &PgPool, batch: &[Placed]) -> Gathered<bool> {
     }
 }
 
-/// The statement takes a transaction id also when it inserts nothing: only then does its commit wait for a synchronous standby, and an order that a
-/// crash left in this server alone is not taken for recorded before the standby has it.
+/// The statement writes to the log also when it inserts nothing: only a commit that wrote something waits for a synchronous standby (a transaction
+/// id alone is not enough), and an order that a crash left in this server alone is not taken for recorded before the standby has it.
 ///
 /// Carts are locked only where nobody else has them, because others lock them in another order.
-async fn insert(sql: &PgPool, batch: &[Placed]) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let (orders, items) = columns(batch);
+async fn insert(sql: &Connections, batch: &[Placed]) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let (orders, items) = columns(batch)?;
     let emptied = sqlx::query_scalar!(
         r#"with placed as (
              insert into shop_order
@@ -51,7 +50,7 @@ async fn insert(sql: &PgPool, batch: &[Placed]) -> Result<HashSet<Uuid>, sqlx::E
              select id, shopper_id, idempotency_key, fingerprint, total_amount, currency, address::jsonb, placed_at
              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[])
                  as line (id, shopper_id, idempotency_key, fingerprint, total_amount, currency, address, placed_at)
-             where pg_current_xact_id() is not null
+             where (select pg_logical_emit_message(true, 'orders', 'recorded')) is not null
              on conflict do nothing
              returning id, placed_at
          ), items as (
@@ -95,4 +94,51 @@ async fn insert(sql: &PgPool, batch: &[Placed]) -> Result<HashSet<Uuid>, sqlx::E
         MAX_BOUGHT,
     );
     Ok(emptied.fetch_all(sql).await?.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection, PgConnection};
+    use uuid::Uuid;
+
+    use super::{super::batch::tests::placed, *};
+    use crate::database;
+
+    async fn fresh() -> Connections {
+        let server = tokio::task::spawn_blocking(backing_servers::postgres_url).await.unwrap();
+        let mut sql = PgConnection::connect(&server).await.unwrap();
+        let name = format!("recorder_{}", Uuid::new_v4().simple());
+        sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut sql).await.unwrap();
+        let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+        database::migrate(&url).await.unwrap();
+        database::pool(&url).unwrap()
+    }
+
+    /// How many orders there are, with all of their items and their event.
+    async fn whole(sql: &Connections) -> i64 {
+        let whole = "select count(*) from shop_order where (select count(*) from order_item where order_id = id) = 2
+                     and exists (select from outbox where key = shop_order.id::text)";
+        sqlx::query_scalar(whole).fetch_one(sql).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn orders_that_cannot_be_recorded_are_told_and_keep_none_of_their_neighbours_out() {
+        let sql = fresh().await;
+        let mut batch: Vec<Placed> = (0..MOST).map(|nth| placed(nth as u128, "k")).collect();
+        // A line that the table refuses, a text that no jsonb takes, a total that no column holds.
+        batch[3].memo.lines[1].1 = 0;
+        batch[100].memo.address.name = "a\0b".to_owned();
+        batch[255].memo.lines[0].2 = i64::MAX;
+        let done = record(&sql, &batch).await;
+        let refused: Vec<usize> = (0..MOST).filter(|nth| done[*nth].is_err()).collect();
+        assert_eq!(refused, [3, 100, 255]);
+        for error in done.into_iter().filter_map(Result::err) {
+            assert!(!error.is_away(), "nobody tries again what will always be refused: {error}");
+        }
+        assert_eq!(whole(&sql).await, 253);
+        // Mended, they are recorded; the others stay as they are.
+        let mended: Vec<Placed> = (0..MOST).map(|nth| placed(nth as u128, "k")).collect();
+        assert!(record(&sql, &mended).await.iter().all(Result::is_ok));
+        assert_eq!(whole(&sql).await, 256);
+    }
 }

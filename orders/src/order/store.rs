@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use orders_api::{Address, Order};
-use sqlx::{PgPool, types::Json};
+use sqlx::types::Json;
 use storefront_types::{OrderId, Page, ShopperId};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     checkout::Memo,
-    database::{DatabaseError, Gather, Gathered, within},
+    database::{Connections, DatabaseError, Gather, Gathered, within},
 };
 
 /// Orders looked up by one statement.
@@ -27,7 +27,7 @@ const LANES: usize = 1;
 /// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct OrderStore {
-    sql: PgPool,
+    sql: Connections,
     recorded: Gather<Placed, bool>,
     looked_up: Gather<(OrderId, ShopperId), Option<Arc<Recorded>>>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Recorded {
 
 impl OrderStore {
     /// Concurrent calls of its clones share statements.
-    pub(crate) fn new(sql: PgPool) -> Self {
+    pub(crate) fn new(sql: Connections) -> Self {
         let (recording, looking_up) = (sql.clone(), sql.clone());
         let record = move |batch: Arc<Vec<Placed>>| {
             let sql = recording.clone();
@@ -107,7 +107,7 @@ impl OrderStore {
     }
 }
 
-async fn find_all(sql: &PgPool, asked: &[(OrderId, ShopperId)]) -> Gathered<Option<Arc<Recorded>>> {
+async fn find_all(sql: &Connections, asked: &[(OrderId, ShopperId)]) -> Gathered<Option<Arc<Recorded>>> {
     let ids: Vec<Uuid> = asked.iter().map(|(id, _)| id.uuid()).collect();
     let found = within(async {
         // Every month's index is asked: the id alone does not tell the time.
@@ -137,7 +137,7 @@ async fn find_all(sql: &PgPool, asked: &[(OrderId, ShopperId)]) -> Gathered<Opti
 
 /// The items of some orders, by order, in the order of their positions.
 async fn items(
-    sql: &PgPool,
+    sql: &Connections,
     orders: impl Iterator<Item = &OrderRow> + Clone,
 ) -> Result<HashMap<Uuid, Vec<ItemRow>>, sqlx::Error> {
     let times = orders.clone().map(|order| order.placed_at);

@@ -1,5 +1,7 @@
 //! Flags of events and of the tool for parked ones.
 
+use std::path::PathBuf;
+
 use storefront_types::OrderId;
 
 /// Where events go besides the region's Redis, and how long they stay there.
@@ -8,12 +10,47 @@ pub struct EventArgs {
     /// Events that the stream `events:orders` in the region's Redis keeps, about; older ones are dropped
     #[arg(long, env = "EVENTS_KEEP", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
     pub events_keep: u64,
+    /// Events that wait in PostgreSQL at most; past that the oldest go, also those that a sink was not told: `orders outbox list` says how many it
+    /// missed
+    #[arg(long, env = "EVENTS_OUTBOX_MAX", default_value_t = 5_000_000, value_parser = clap::value_parser!(i64).range(1_000..=1_000_000_000))]
+    pub events_outbox_max: i64,
     /// host:port of Kafka-compatible brokers, separated by commas: events go there too
     #[arg(long, env = "EVENTS_KAFKA", value_delimiter = ',')]
     pub events_kafka: Vec<String>,
     /// Topic of the brokers
     #[arg(long, env = "EVENTS_KAFKA_TOPIC", default_value = "orders.events")]
     pub events_kafka_topic: String,
+    #[command(flatten)]
+    pub kafka_security: KafkaSecurityArgs,
+}
+
+/// How the brokers know that it is this program, and it that they are the brokers.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct KafkaSecurityArgs {
+    /// Speak TLS with the brokers; needs a program that was built with `--features kafka-tls`
+    #[arg(long, env = "EVENTS_KAFKA_TLS", requires = "events_kafka")]
+    pub events_kafka_tls: bool,
+    /// File with the certificates that the brokers' are signed with, in PEM; without it, those of the operating system
+    #[arg(long, env = "EVENTS_KAFKA_CA", requires = "events_kafka_tls")]
+    pub events_kafka_ca: Option<PathBuf>,
+    /// Sign in at the brokers as this user (SASL)
+    #[arg(long, env = "EVENTS_KAFKA_USER", requires = "events_kafka")]
+    pub events_kafka_user: Option<String>,
+    /// File with the user's password; without it, the environment's EVENTS_KAFKA_PASSWORD
+    #[arg(long, env = "EVENTS_KAFKA_PASSWORD_FILE", requires = "events_kafka_user")]
+    pub events_kafka_password_file: Option<PathBuf>,
+    /// How to sign in; all but `plain` need a program that was built with `--features kafka-tls`
+    #[arg(long, env = "EVENTS_KAFKA_SASL", value_enum, default_value_t)]
+    pub events_kafka_sasl: SaslMechanism,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum SaslMechanism {
+    /// The password as it is: only with TLS, or beside the brokers
+    Plain,
+    #[default]
+    ScramSha256,
+    ScramSha512,
 }
 
 #[derive(Clone, Debug, clap::Args)]

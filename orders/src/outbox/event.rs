@@ -168,8 +168,8 @@ impl OrderEvent {
     }
 
     /// The event's data as JSON text.
-    pub(crate) fn data(&self) -> String {
-        let text = match self {
+    pub(crate) fn data(&self) -> serde_json::Result<String> {
+        match self {
             Self::Placed(data) => serde_json::to_string(data),
             Self::Paid(data) => serde_json::to_string(data),
             Self::Allocated(data) => serde_json::to_string(data),
@@ -177,8 +177,6 @@ impl OrderEvent {
             Self::Delivered(data) => serde_json::to_string(data),
             Self::Cancelled(data) => serde_json::to_string(data),
             Self::Returned(data) => serde_json::to_string(data),
-        };
-        // Structs of strings and numbers always serialize.
-        text.unwrap_or_default()
+        }
     }
 }

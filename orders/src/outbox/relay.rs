@@ -11,9 +11,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     envelope::{Message, Waiting, message},
+    oldest::{self, Writing},
+    room,
     rows::{self, Cursor},
     sink::{Published, Refusal, Sink},
 };
+use crate::database::NOTICED_WHEN_GONE;
 
 /// Rows of one batch: 200 x about 1 KiB.
 const BATCH: i64 = 200;
@@ -33,6 +36,9 @@ const MAX_PARKED: i64 = 100_000;
 /// Between two times of deleting and measuring.
 const TIDY: Duration = Duration::from_secs(2);
 
+/// A transaction that writes for so long is worth a line in the log: ours take milliseconds.
+const LONG_S: f64 = 5.0;
+
 /// Longest wait for PostgreSQL; a connection that is cut off without a word is left then, and with it the lock.
 const SQL: Duration = Duration::from_secs(10);
 
@@ -48,16 +54,16 @@ enum RelayError {
     TooManyParked,
 }
 
-/// A relay that is gone without a word gives the sink's lock back after 20 s, not after the two hours of the operating system.
-const NOTICED_WHEN_GONE: [(&str, &str); 3] =
-    [("tcp_keepalives_idle", "5"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3")];
-
 async fn bounded<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, RelayError> {
     Ok(timeout(SQL, work).await.map_err(|_| RelayError::NoAnswer)??)
 }
 
 pub(crate) struct Relay {
     name: String,
+    /// Rows that the outbox may have.
+    max: i64,
+    /// The transaction that was last said to hold events back.
+    held_by: Option<i32>,
     /// Of all sinks of this process.
     names: Vec<String>,
     url: String,
@@ -68,11 +74,16 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// `name` is the sink's in the database: of each name one relay works at a time.
-    pub(crate) fn new(name: String, names: &[String], url: &str, sink: Sink) -> Self {
-        Self { name, names: names.to_owned(), url: url.to_owned(), sink, refused: (0, 0) }
+    pub(crate) fn new(name: String, names: &[String], (url, max): (&str, i64), sink: Sink) -> Self {
+        Self { name, max, held_by: None, names: names.to_owned(), url: url.to_owned(), sink, refused: (0, 0) }
     }
 
-    pub(crate) async fn run(mut self) {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Never ends.
+    pub(crate) async fn run(&mut self) {
         let mut is_well = true;
         loop {
             let Err(error) = self.session(&mut is_well).await;
@@ -95,14 +106,15 @@ impl Relay {
         let mut cursor = bounded(rows::cursor(&mut sql, &self.name, &self.names)).await?;
         let mut tidied: Option<Instant> = None;
         loop {
-            let replayed = self.replay(&mut sql).await?;
-            let waiting = bounded(rows::waiting(&mut sql, cursor, BATCH)).await?;
-            self.tell(&mut sql, &waiting, &mut cursor).await?;
-            *is_well = true;
+            // Before anything is told: a sink that is away must not keep the outbox from being emptied.
             if tidied.is_none_or(|at| at.elapsed() > TIDY) {
                 tidied = Some(Instant::now());
                 self.tidy(&mut sql, cursor).await?;
             }
+            let replayed = self.replay(&mut sql).await?;
+            let waiting = bounded(rows::waiting(&mut sql, cursor, BATCH)).await?;
+            self.tell(&mut sql, &waiting, &mut cursor).await?;
+            *is_well = true;
             if waiting.is_empty() && !replayed {
                 sleep(IDLE).await;
             }
@@ -197,14 +209,44 @@ impl Relay {
         Ok(!rows.is_empty())
     }
 
-    /// Deletes what all sinks have, and says how far behind this one is.
-    async fn tidy(&self, sql: &mut PgConnection, cursor: Cursor) -> Result<(), RelayError> {
+    /// Deletes what all sinks have and what there is no room for, and says how far behind this one is, and why.
+    async fn tidy(&mut self, sql: &mut PgConnection, cursor: Cursor) -> Result<(), RelayError> {
         bounded(rows::delete_told(sql)).await?;
+        let dropped = bounded(room::make(sql, self.max)).await?;
+        if dropped > 0 {
+            tracing::error!(
+                dropped,
+                max = self.max,
+                "the outbox is full: the oldest events went untold; see `orders outbox list`"
+            );
+            metrics::counter!("orders_events_dropped_total").increment(dropped);
+        }
+        metrics::gauge!("orders_outbox_rows").set(bounded(room::rows(sql)).await? as f64);
+        metrics::gauge!("orders_outbox_rows_max").set(self.max as f64);
+        let missed = bounded(room::missed(sql, &self.name)).await?;
+        metrics::gauge!("orders_events_missed", "sink" => self.name.clone()).set(missed as f64);
+        self.say_what_holds_back(bounded(oldest::writing(sql)).await?);
         let lag_s = bounded(rows::lag_s(sql, cursor)).await?;
         let parked = bounded(rows::parked_count(sql, &self.name)).await?;
         metrics::gauge!("orders_events_lag_seconds", "sink" => self.name.clone()).set(lag_s);
         metrics::gauge!("orders_events_parked", "sink" => self.name.clone()).set(parked as f64);
         Ok(())
+    }
+}
+
+impl Relay {
+    /// Once for each transaction, and only for one that is long at it.
+    fn say_what_holds_back(&mut self, oldest: Option<Writing>) {
+        let age_s = oldest.as_ref().map_or(0.0, |writing| writing.age_s);
+        metrics::gauge!("orders_events_held_back_seconds").set(age_s);
+        let long = oldest.filter(|writing| writing.age_s > LONG_S);
+        let held_by = long.as_ref().map(|writing| writing.pid);
+        if let Some(Writing { pid, application, user, database, state, age_s }) = long
+            && self.held_by != held_by
+        {
+            tracing::warn!(pid, application, user, database, state, age_s, "a transaction holds events back until it ends");
+        }
+        self.held_by = held_by;
     }
 }
 

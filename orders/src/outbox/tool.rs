@@ -5,7 +5,10 @@ use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 use time::OffsetDateTime;
 
-use super::args::{OutboxArgs, OutboxCommand};
+use super::{
+    args::{OutboxArgs, OutboxCommand},
+    oldest, room,
+};
 
 #[derive(Serialize)]
 struct SinkState {
@@ -13,6 +16,10 @@ struct SinkState {
     /// Rows that it was not told yet; at most 100,000 are counted.
     waiting: i64,
     parked: i64,
+    /// Events that went before it was told, because the outbox was full. Its consumers must read the orders themselves.
+    missed: i64,
+    #[serde(with = "time::serde::rfc3339::option")]
+    missed_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339")]
     updated_at: OffsetDateTime,
 }
@@ -38,7 +45,8 @@ pub async fn outbox_tool(args: OutboxArgs) -> anyhow::Result<()> {
     let told = match args.command {
         OutboxCommand::List { limit } => {
             let (sinks, parked) = (sinks(&mut sql).await?, parked(&mut sql, limit).await?);
-            serde_json::json!({"sinks": sinks, "parked": parked})
+            let (rows, oldest) = (room::rows(&mut sql).await?, oldest::writing(&mut sql).await?);
+            serde_json::json!({"rows": rows, "held_back_by": oldest, "sinks": sinks, "parked": parked})
         }
         OutboxCommand::Replay { sink, order } => {
             let order = order.map(|order| order.to_string());
@@ -66,7 +74,7 @@ pub async fn outbox_tool(args: OutboxArgs) -> anyhow::Result<()> {
 async fn sinks(sql: &mut PgConnection) -> Result<Vec<SinkState>, sqlx::Error> {
     sqlx::query_as!(
         SinkState,
-        r#"select name as sink, updated_at,
+        r#"select name as sink, updated_at, missed, missed_at,
                (select count(*) from (select from outbox where (outbox.transaction_id, id) > (sink.transaction_id, row_id)
                                       limit 100000) as left_over) as "waiting!",
                (select count(*) from outbox_parked where outbox_parked.sink = name) as "parked!"

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use storefront_types::{Currency, Money, OrderId, ShopperId};
 use time::OffsetDateTime;
 
-use crate::database::{DatabaseError, within};
+use crate::database::{Connections, DatabaseError, within};
 
 /// First pause after an attempt that came to nothing, doubled with each up to 2^9 of it, about four hours.
 const RETRY: Duration = Duration::from_secs(30);
@@ -24,7 +23,7 @@ const FORGET: i64 = 1_000;
 
 #[derive(Clone)]
 pub(crate) struct PaymentStore {
-    sql: PgPool,
+    sql: Connections,
 }
 
 /// A payment that is to be captured.
@@ -49,7 +48,7 @@ fn pause(attempts: i32) -> f64 {
 }
 
 impl PaymentStore {
-    pub(crate) fn new(sql: PgPool) -> Self {
+    pub(crate) fn new(sql: Connections) -> Self {
         Self { sql }
     }
 

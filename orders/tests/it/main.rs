@@ -4,11 +4,14 @@
 
 mod cancelling;
 mod database;
+mod durability;
 mod events;
 mod following;
 mod kafka;
 mod life;
+mod migrating;
 mod openapi;
+mod outbox_bounds;
 mod parking;
 mod partitions;
 mod payment_crashes;
@@ -17,7 +20,9 @@ mod queries;
 mod refunds;
 mod running;
 mod schemas;
+mod silence;
 mod stripe;
 mod stripe_server;
 mod tidy;
 mod till;
+mod working;

@@ -16,13 +16,13 @@ const SMALL: f32 = 1_000.0;
 /// Queries that read a large table whole because that is what is asked, each with the reason.
 const WHOLE: [(&str, &str); 0] = [];
 
-struct Query {
+pub(crate) struct Query {
     file: String,
-    sql: String,
-    described: Value,
+    pub(crate) sql: String,
+    pub(crate) described: Value,
 }
 
-fn queries() -> Vec<Query> {
+pub(crate) fn queries() -> Vec<Query> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.sqlx");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let read = |path: std::path::PathBuf| {
@@ -43,6 +43,22 @@ async fn the_metadata_is_what_the_migrations_make() {
         let now = now.unwrap_or_else(|error| panic!("{file} does not fit the schema any more: {error}\n{text}"));
         let now = serde_json::to_value(&now).unwrap();
         assert_eq!(now, described, "{file} is not current; run `cargo deploy sqlx-prepare` and commit .sqlx/\n{text}");
+    }
+}
+
+/// All source of `orders`.
+fn source(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { source(&path) } else { std::fs::read_to_string(&path).unwrap() }).collect()
+}
+
+/// The compiler says when one is missing.
+#[test]
+fn no_metadata_is_kept_of_a_query_that_nobody_asks() {
+    let source = source(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    for Query { file, sql, .. } in queries() {
+        let is_asked = source.contains(&sql) || source.contains(&sql.replace('"', "\\\""));
+        assert!(is_asked, "nobody asks {file} any more; run `cargo deploy sqlx-prepare` and commit .sqlx/\n{sql}");
     }
 }
 

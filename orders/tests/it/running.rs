@@ -3,7 +3,6 @@
 use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use backing_servers::{Redis, free_listener, free_port};
@@ -14,6 +13,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use storefront_service::Listeners;
+pub(crate) use storefront_service::testing::eventually;
 use storefront_types::{CallContext, CommandId, Quantity, Sku};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -24,17 +24,6 @@ pub(crate) const TOKEN: &str = "operators-token-of-the-tests";
 const PRODUCTS: &str = "Handle,Title,Type,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price\n\
     lamp,Lamp,Home,Title,Default Title,LAMP,0,20.00\n\
     mug,Mug,Home,Title,Default Title,MUG,0,5.00\n";
-
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 /// A process of `orders`; it ends with the value.
 pub(crate) struct Process {
@@ -137,6 +126,11 @@ impl Running {
         })
         .await;
         process
+    }
+
+    /// What processes of `orders` have said so far.
+    pub(crate) async fn log(&self) -> String {
+        tokio::fs::read_to_string(self.folder.path().join("orders.log")).await.unwrap_or_default()
     }
 
     /// Units arrive.

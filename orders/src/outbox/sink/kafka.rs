@@ -1,6 +1,8 @@
 //! A topic of a Kafka-compatible broker. Acknowledged by all replicas in sync; the producer is idempotent, so librdkafka's own repetitions
 //! neither double nor reorder.
 
+mod security;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,7 +14,10 @@ use rdkafka::{
 };
 
 use super::{Published, Refusal, distinct};
-use crate::outbox::envelope::{MAX_EVENT_BYTES, Message};
+use crate::outbox::{
+    args::KafkaSecurityArgs,
+    envelope::{MAX_EVENT_BYTES, Message},
+};
 
 /// Longest wait for a message's acknowledgement over all of librdkafka's attempts. Then the relay asks again itself.
 const DELIVERY_MS: &str = "10000";
@@ -47,7 +52,7 @@ fn refusal(error: &KafkaError) -> Refusal {
 }
 
 impl Kafka {
-    pub(crate) fn new(brokers: &[String], topic: &str) -> anyhow::Result<Self> {
+    pub(crate) fn new(brokers: &[String], topic: &str, security: &KafkaSecurityArgs) -> anyhow::Result<Self> {
         let mut config = ClientConfig::new();
         // Twice the largest event: the protocol adds a little.
         let largest = (2 * MAX_EVENT_BYTES).to_string();
@@ -61,6 +66,9 @@ impl Kafka {
             ("linger.ms", "5".to_owned()),
         ];
         for (name, value) in options {
+            config.set(name, value);
+        }
+        for (name, value) in security::settings(security, &security::password(security)?)? {
             config.set(name, value);
         }
         let producer = config.create()?;
