@@ -1,7 +1,8 @@
-//! Shoppers as workload, and the proof that both stores agree.
+//! Shoppers as workload, a record of what they saw, and the proof that both stores agree.
 //!
-//! Owns: what a shopper does, what was heard, and the checks over it. Must not: start or stop processes.
+//! Owns: what shoppers and clients do, what was heard, the checks over it, and the report. Must not: start or stop processes.
 
 pub mod audit;
 pub mod check;
+pub mod history;
 pub mod workload;
