@@ -1,13 +1,27 @@
 //! Checks: pure functions from what was recorded to what is wrong, each difference named.
 
+mod balance;
 mod conservation;
 mod difference;
+mod exactly_once;
+mod linearizable;
 mod merge;
+mod no_lost_ack;
+mod no_oversell;
 mod orders;
 mod sale;
+mod stale;
+mod verdict;
 
+pub use balance::{CONSERVATION, balance};
 pub use conservation::{Books, SkuBook, conservation};
 pub use difference::{Difference, Lines};
+pub use exactly_once::{EXACTLY_ONCE, exactly_once};
+pub use linearizable::{LINEARIZABLE, linearizable};
 pub use merge::merge;
+pub use no_lost_ack::{NO_LOST_ACK, no_lost_ack};
+pub use no_oversell::{NO_OVERSELL, no_oversell};
 pub use orders::{Promise, Record, compare, lines};
 pub use sale::{Attempt, Heard, sale};
+pub use stale::{BOUNDED_STALENESS, bounded_staleness};
+pub use verdict::{MOST_VIOLATIONS, Outcome, Verdict, Violation};

@@ -98,7 +98,9 @@ impl Operation {
     pub(super) fn fault(&self) -> Option<&'static str> {
         match self {
             line if line.ret.is_some_and(|ret| ret < line.call) => Some("`ret` is before `call`"),
-            line if line.is_decided() && line.ret.is_none() => Some("an answer needs `ret`; without one `out` is \"unknown\" or \"fail\""),
+            line if line.is_decided() && line.ret.is_none() => {
+                Some("an answer needs `ret`; without one `out` is \"unknown\" or \"fail\"")
+            }
             line if line.sku.is_empty() => Some("`sku` is empty"),
             line if line.op != Op::Read && line.id.is_empty() => Some("`id` is empty; only a read has none"),
             Self { op: Op::Reserve | Op::Purchase | Op::Receive, qty: 0, .. } => Some("`qty` is 0"),

@@ -81,7 +81,8 @@ mod tests {
     use super::*;
     use crate::history::{Op, Out};
 
-    const GOOD: &str = r#"{"client":1,"op":"reserve","sku":"cup","id":"a","qty":2,"call":5,"ret":9,"out":"ok","value":null,"ver":3}"#;
+    const GOOD: &str =
+        r#"{"client":1,"op":"reserve","sku":"cup","id":"a","qty":2,"call":5,"ret":9,"out":"ok","value":null,"ver":3}"#;
 
     fn read(text: &str) -> Result<Vec<Operation>, String> {
         parse(Path::new("h.jsonl"), text.as_bytes(), Operation::fault).map_err(|wrong| wrong.to_string())

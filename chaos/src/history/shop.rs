@@ -120,7 +120,15 @@ impl ShopLine {
 impl std::fmt::Display for Checkout {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let lines: Vec<String> = self.lines.iter().map(|line| format!("{} x {}", line.qty, line.sku)).collect();
-        write!(to, "shopper {} checkout {} key {} over {} ({}): ", self.shopper, lines.join(", "), self.key, self.edge, self.region)?;
+        write!(
+            to,
+            "shopper {} checkout {} key {} over {} ({}): ",
+            self.shopper,
+            lines.join(", "),
+            self.key,
+            self.edge,
+            self.region
+        )?;
         match (self.order, self.status) {
             (Some(order), _) => write!(to, "accepted as order {order}")?,
             (None, Some(status)) => write!(to, "{:?}, status {status}", self.out)?,

@@ -1,0 +1,124 @@
+//! Bounded staleness: what an edge says is available was so at some time within the bound, and it is honest about how old its word is.
+
+use std::collections::BTreeMap;
+
+use super::verdict::{Outcome, Verdict, Violation};
+use crate::history::{Level, Look, ShopLine};
+
+pub const BOUNDED_STALENESS: &str = "bounded_staleness";
+
+/// By how much the log's clock and the run's may differ: both are of machines that keep time by NTP.
+const CLOCKS_NS: u64 = 250_000_000;
+
+/// `bound_ns`: how old an edge's word may be. Looks while a fault of theirs was in place are the caller's to leave out.
+pub fn bounded_staleness(shop: &[ShopLine], bound_ns: u64) -> Verdict {
+    let mut levels: BTreeMap<&str, Vec<&Level>> = BTreeMap::new();
+    let mut looks = Vec::new();
+    for line in shop {
+        match line {
+            ShopLine::Level(level) => levels.entry(&level.sku).or_default().push(level),
+            ShopLine::Look(look) => looks.push(look),
+            ShopLine::Checkout(_) | ShopLine::Found(_) => {}
+        }
+    }
+    if looks.is_empty() {
+        return Verdict::skipped(BOUNDED_STALENESS, "nobody looked at an edge");
+    }
+    levels.values_mut().for_each(|levels| levels.sort_by_key(|level| level.ver));
+    let (mut oldest, mut unknown, mut violations) = (0, 0, Vec::new());
+    for look in &looks {
+        oldest = oldest.max(look.ret.saturating_sub(look.as_of));
+        match levels.get(look.sku.as_str()) {
+            Some(levels) => violations.extend(wrong(look, levels, bound_ns)),
+            None => unknown += 1,
+        }
+    }
+    let (all, bound_ms) = (looks.len(), bound_ns / 1_000_000);
+    let (outcome, summary) = match (violations.len(), unknown) {
+        (0, 0) => {
+            (Outcome::Pass, format!("{all} looks at edges, the oldest of {} ms, the bound is {bound_ms} ms", oldest / 1_000_000))
+        }
+        (0, _) => (Outcome::Undecided, format!("of {unknown} of {all} looks the SKU's ledger was not read")),
+        (stale, _) => (Outcome::Fail, format!("{stale} of {all} looks saw stock older than {bound_ms} ms, or said so wrongly")),
+    };
+    Verdict::new(BOUNDED_STALENESS, outcome, summary, violations)
+}
+
+/// `levels`: in order of version.
+fn wrong(look: &Look, levels: &[&Level], bound_ns: u64) -> Option<Violation> {
+    let said = |what: String| {
+        let (call, ret) = (look.call / 1_000_000, look.ret / 1_000_000);
+        let line = format!(
+            "{} ({}): {} x {} available, as of {} ms [{call}..{ret} ms]",
+            look.edge,
+            look.region,
+            look.value,
+            look.sku,
+            look.as_of / 1_000_000
+        );
+        Some(Violation { what: format!("{}: {what}", look.sku), operations: vec![line] })
+    };
+    let was = |from: u64, to: u64| {
+        // Each level holds from its change to the next.
+        levels.iter().enumerate().any(|(at, level)| {
+            let until = levels.get(at + 1).map_or(u64::MAX, |next| next.at.saturating_add(CLOCKS_NS));
+            level.value == look.value && level.at.saturating_sub(CLOCKS_NS) <= to && until >= from
+        })
+    };
+    if !was(look.call.saturating_sub(bound_ns), look.ret) {
+        return said(format!(
+            "{} available were told, and at no time of the last {} ms were there so many",
+            look.value,
+            bound_ns / 1_000_000
+        ));
+    }
+    let age_ns = look.call.saturating_sub(look.as_of);
+    if age_ns > bound_ns.saturating_add(CLOCKS_NS) {
+        return said(format!("the edge's own word is {} ms old", age_ns / 1_000_000));
+    }
+    if !was(look.as_of, look.ret) {
+        return said("what was told is older than the edge says".to_owned());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn shop(value: u64, as_of: u64, at: u64) -> Vec<ShopLine> {
+        let sku = || "cup".to_owned();
+        let levels = [(1, 0, 9), (2, 10, 8), (3, 20, 7)]
+            .map(|(ver, at, value)| ShopLine::Level(Level { sku: sku(), ver, at: at * SECOND, value }));
+        let (edge, region) = ("e:1".to_owned(), "eu".to_owned());
+        let look = Look { edge, region, sku: sku(), call: at * SECOND, ret: at * SECOND + 5, value, as_of: as_of * SECOND };
+        levels.into_iter().chain([ShopLine::Look(look)]).collect()
+    }
+
+    #[test]
+    fn a_word_is_true_of_some_moment_within_the_bound_and_says_so() {
+        for (value, as_of, at) in [(9, 5, 5), (8, 15, 15), (8, 19, 21), (7, 40, 41)] {
+            let verdict = bounded_staleness(&shop(value, as_of, at), 2 * SECOND);
+            assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
+        }
+        let planted = [
+            (9, 14, 15, "at no time of the last 2000 ms"),
+            (8, 40, 41, "at no time"),
+            (7, 30, 41, "own word is 11000 ms old"),
+            (8, 21, 21, "older than the edge says"),
+        ];
+        for (value, as_of, at, what) in planted {
+            let verdict = bounded_staleness(&shop(value, as_of, at), 2 * SECOND);
+            assert!(verdict.outcome == Outcome::Fail && verdict.violations[0].what.contains(what), "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn without_looks_or_ledgers_nothing_is_proved() {
+        assert_eq!(bounded_staleness(&[], SECOND).outcome, Outcome::Skipped);
+        let looks: Vec<ShopLine> = shop(9, 5, 5).into_iter().filter(|line| matches!(line, ShopLine::Look(_))).collect();
+        assert_eq!(bounded_staleness(&looks, SECOND).outcome, Outcome::Undecided);
+    }
+}
