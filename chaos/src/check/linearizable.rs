@@ -18,9 +18,9 @@ use super::verdict::{Outcome, Verdict, Violation};
 use crate::history::Operation;
 use search::Found;
 
-/// Decisions that the search may try for one SKU beyond those that the SKU has: about a minute in a debug build. A history with versions needs
+/// Decisions that the search may try for one SKU beyond those that the SKU has: some seconds in a debug build. A history with versions needs
 /// none of them.
-const MOST_TRIES: u64 = 3_000_000;
+const MOST_TRIES: u64 = 200_000;
 
 /// Name of the check.
 pub const LINEARIZABLE: &str = "linearizable";

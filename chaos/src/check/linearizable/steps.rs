@@ -52,6 +52,8 @@ fn is_possible(line: &Operation) -> bool {
     match line.out {
         Out::Ok | Out::Fail | Out::Unknown => true,
         Out::Insufficient => matches!(line.op, Op::Reserve | Op::Purchase),
+        // Of a SKU that nobody knows there is no version.
+        Out::NotFound if matches!(line.op, Op::Reserve | Op::Purchase) => line.ver.is_none_or(|ver| ver == 0),
         Out::NotFound => line.op != Op::Receive,
         Out::Expired => matches!(line.op, Op::Confirm | Op::Release | Op::Status),
     }

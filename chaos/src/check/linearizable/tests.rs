@@ -121,7 +121,7 @@ fn the_verdict_names_the_sku_and_the_operations() {
 }
 
 /// A history as clients would record it from a stock that really decides one at a time.
-pub(super) fn sequential(seed: u64, operations: usize, width: u64, versions: bool) -> Vec<Operation> {
+pub(super) fn sequential(seed: u64, operations: usize, width: u64, (versions, audited): (bool, bool)) -> Vec<Operation> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (mut shelf, mut ids): (Shelf, Vec<String>) = (Shelf::default(), Vec::new());
     let mut lines = vec![told(Op::Read, "", 0, (0, 1), Out::Ok, (Some(0), Some(0)))];
@@ -161,6 +161,14 @@ pub(super) fn sequential(seed: u64, operations: usize, width: u64, versions: boo
             _ => lines.push(whole),
         }
     }
+    if audited {
+        let asked: std::collections::BTreeSet<String> = lines.iter().map(|line| line.id.clone()).filter(|id| !id.is_empty()).collect();
+        let at = 2_000 + 10 * operations as u64 + 2 * width;
+        for (id, at) in asked.into_iter().zip(at..) {
+            let (out, value, ver) = shelf.execute(Op::Status, &id, 0);
+            lines.push(told(Op::Status, &id, 0, (at, at), out, (value, ver.filter(|_| versions))));
+        }
+    }
     lines
 }
 
@@ -187,14 +195,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn what_was_sequential_is_accepted(seed in any::<u64>(), operations in 1..120_usize, width in 2..60_u64, versions in any::<bool>()) {
-        let lines = sequential(seed, operations, width, versions);
+    fn what_was_sequential_is_accepted(seed in any::<u64>(), operations in 1..120_usize, width in 2..60_u64, versions in any::<bool>(), audited in any::<bool>()) {
+        let lines = sequential(seed, operations, width, (versions, audited));
         prop_assert_eq!(decided(&lines), Decision::Explained);
     }
 
     #[test]
-    fn small_histories_are_judged_as_by_trying_every_order(seed in any::<u64>(), operations in 1..9_usize, width in 2..60_u64, versions in any::<bool>()) {
-        let lines = mutated(sequential(seed, operations, width, versions), seed);
+    fn small_histories_are_judged_as_by_trying_every_order(seed in any::<u64>(), operations in 1..9_usize, width in 2..60_u64, versions in any::<bool>(), audited in any::<bool>()) {
+        let lines = mutated(sequential(seed, operations, width, (versions, audited)), seed);
         let found = decided(&lines);
         match is_linearizable(&lines) {
             true => prop_assert_eq!(found, Decision::Explained, "{:#?}", lines),
@@ -203,13 +211,30 @@ proptest! {
     }
 
     #[test]
-    fn a_counterexample_is_wrong_by_itself(seed in any::<u64>(), operations in 8..40_usize, width in 2..40_u64) {
+    fn a_counterexample_is_wrong_by_itself(seed in any::<u64>(), operations in 8..40_usize, width in 2..40_u64, audited in any::<bool>()) {
         // With everything else as if it had never been answered.
-        let lines = mutated(sequential(seed, operations, width, false), seed);
+        let lines = mutated(sequential(seed, operations, width, (false, audited)), seed);
         if let Decision::Violated { proof, .. } = decided(&lines) {
             let start = lines.iter().enumerate().filter(|(at, line)| proof.contains(at) || line.op != Op::Read);
             let kept: Vec<Operation> = start.map(|(_, line)| line.clone()).collect();
             prop_assert!(!matches!(decided(&kept), Decision::Explained), "{proof:?} {lines:#?}");
         }
+    }
+}
+
+/// How long a history of 100,000 operations takes: `cargo test -p chaos --lib -- --ignored --nocapture how_fast`.
+#[test]
+#[ignore = "a measurement"]
+fn how_fast() {
+    for (versions, width, skus) in [(true, 160, 1), (true, 160, 20), (false, 20, 20), (false, 160, 20)] {
+        let of = |sku: u64| {
+            let lines = sequential(sku + 1, 100_000 / skus, width, (versions, true));
+            lines.into_iter().map(move |line| Operation { sku: format!("sku-{sku}"), ..line })
+        };
+        let lines: Vec<Operation> = (0..skus as u64).flat_map(of).collect();
+        let began = std::time::Instant::now();
+        let verdict = linearizable(&lines);
+        let (took, overlap) = (began.elapsed(), width / 10);
+        println!("{} lines, {skus} SKUs, {overlap} at a time, versions {versions}: {took:?}, {:?}", lines.len(), verdict.outcome);
     }
 }

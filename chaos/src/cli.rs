@@ -1,0 +1,72 @@
+//! The command line: one file for each subcommand.
+
+mod audit;
+mod check;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use deploy_api::Topology;
+
+/// Practise failover, and prove that nothing was oversold and no order was lost.
+#[derive(Parser)]
+#[command(name = "chaos", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compare the inventory's state with PostgreSQL, for every SKU and every order
+    ///
+    /// It may run while orders are taken: orders that look wrong are looked at again, and SKUs whose stock changes meanwhile are left out of the
+    /// sums, and counted.
+    ///
+    /// Exit codes: 0 both agree, 1 the audit could not run, 2 wrong usage, 4 they differ; each difference is named.
+    Audit(audit::AuditArgs),
+    /// Judge a recorded history
+    ///
+    /// Exit codes: 0 every check holds, 1 a file could not be read, 2 wrong usage, 4 a check is violated, 5 nothing is violated and not
+    /// everything could be decided.
+    Check(check::CheckArgs),
+}
+
+/// What is wrong with the system.
+pub(crate) const VIOLATION: u8 = 4;
+
+/// Nothing is proved.
+pub(crate) const UNDECIDED: u8 = 5;
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+}
+
+/// Which topology.
+#[derive(Args)]
+pub(crate) struct Where {
+    /// Name of a running topology
+    #[arg(long, default_value = "default")]
+    name: String,
+    /// Its topology.json, if it lies elsewhere
+    #[arg(long)]
+    topology: Option<PathBuf>,
+}
+
+impl Where {
+    pub(crate) fn topology(&self) -> anyhow::Result<Topology> {
+        let file = self.topology.clone().unwrap_or_else(|| chaos::audit::topology_file(&self.name));
+        Ok(Topology::read(&file)?)
+    }
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Audit(args) => audit::run(args).await,
+            Command::Check(args) => check::run(&args),
+        }
+    }
+}

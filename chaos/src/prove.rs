@@ -1,0 +1,69 @@
+//! All checks over what a run left behind.
+//!
+//! Owns: which checks there are. Must not: read files or stores.
+
+use crate::{
+    check::{
+        Books, InTime, Seen, Verdict, balance, bounded_staleness, exactly_once, linearizable, no_lost_ack, no_oversell, recovered,
+    },
+    history::{Operation, ShopLine},
+    run::{Recovery, Run},
+};
+
+/// What a run left behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    pub history: &'a [Operation],
+    pub shop: &'a [ShopLine],
+    /// Both stores, where they were read.
+    pub books: Option<&'a Books>,
+}
+
+/// What is expected beside the invariants.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    pub in_time: InTime,
+    /// How old an edge's word on stock may be.
+    pub stale_ms: u64,
+}
+
+impl Default for Expected {
+    fn default() -> Self {
+        Self { in_time: InTime::default(), stale_ms: 2_000 }
+    }
+}
+
+/// The verdicts, how the service came back, and how many acknowledged operations were lost.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    pub checks: Vec<Verdict>,
+    pub recovery: Recovery,
+    pub rpo_ops: u64,
+}
+
+/// `run`: its faults, leaders and samples.
+pub fn prove(evidence: &Evidence<'_>, run: &Run, expected: &Expected) -> Proof {
+    let Evidence { history, shop, books } = *evidence;
+    let (no_lost_ack, rpo_ops) = no_lost_ack(history, shop);
+    let seen = Seen { shop, samples: &run.samples, faults: &run.faults, reigns: &run.reigns, length_ms: run.length_ms };
+    let (in_time, recovery) = recovered(&seen, expected.in_time);
+    let checks = vec![
+        no_oversell(history),
+        no_lost_ack,
+        exactly_once(history, shop),
+        balance(history, books),
+        linearizable(history),
+        bounded_staleness(shop, expected.stale_ms.saturating_mul(1_000_000)),
+        in_time,
+    ];
+    Proof { checks, recovery, rpo_ops }
+}
+
+impl Run {
+    /// Takes over what was proved.
+    pub fn proved(&mut self, proof: Proof) {
+        self.checks = proof.checks;
+        self.recovery = Some(proof.recovery);
+        self.rpo_ops = proof.rpo_ops;
+    }
+}
