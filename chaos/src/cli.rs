@@ -2,6 +2,8 @@
 
 mod audit;
 mod check;
+mod load;
+mod report;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -30,6 +32,16 @@ enum Command {
     /// Exit codes: 0 every check holds, 1 a file could not be read, 2 wrong usage, 4 a check is violated, 5 nothing is violated and not
     /// everything could be decided.
     Check(check::CheckArgs),
+    /// Shoppers and clients of the inventory on a running topology, recorded and judged
+    ///
+    /// Exit codes: as of `check`.
+    Load(load::LoadArgs),
+    /// Make a page, JUnit or JSON from a run
+    Report(report::ReportArgs),
+    /// Compare two runs
+    ///
+    /// Exit codes: 0 nothing that held is violated, 1 a file could not be read, 2 wrong usage, 4 a check that held does not any more.
+    Diff(report::DiffArgs),
 }
 
 /// What is wrong with the system.
@@ -67,6 +79,9 @@ impl Cli {
         match self.command {
             Command::Audit(args) => audit::run(args).await,
             Command::Check(args) => check::run(&args),
+            Command::Load(args) => load::run(args).await,
+            Command::Report(args) => report::run(&args),
+            Command::Diff(args) => report::compare(&args),
         }
     }
 }

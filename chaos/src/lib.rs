@@ -6,5 +6,6 @@ pub mod audit;
 pub mod check;
 pub mod history;
 pub mod prove;
+pub mod report;
 pub mod run;
 pub mod workload;

@@ -45,7 +45,7 @@ pub struct Proof {
 pub fn prove(evidence: &Evidence<'_>, run: &Run, expected: &Expected) -> Proof {
     let Evidence { history, shop, books } = *evidence;
     let (no_lost_ack, rpo_ops) = no_lost_ack(history, shop);
-    let seen = Seen { shop, samples: &run.samples, faults: &run.faults, reigns: &run.reigns, length_ms: run.length_ms };
+    let seen = Seen { shop, samples: &run.samples, faults: &run.faults, reigns: &run.reigns };
     let (in_time, recovery) = recovered(&seen, expected.in_time);
     let checks = vec![
         no_oversell(history),

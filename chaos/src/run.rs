@@ -196,6 +196,15 @@ impl Run {
     }
 }
 
+/// Of this program and the machine.
+pub fn versions() -> BTreeMap<String, String> {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let processors = std::thread::available_parallelism().map_or(0, usize::from);
+    let machine = format!("{} {}, {processors} processors", std::env::consts::OS, kernel.trim());
+    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    BTreeMap::from([("chaos".to_owned(), format!("{} ({build})", env!("CARGO_PKG_VERSION"))), ("machine".to_owned(), machine)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

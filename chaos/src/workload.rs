@@ -1,5 +1,20 @@
-//! Shoppers over the public API of edges.
+//! Load on a running topology, and the record of what came of it.
+//!
+//! Owns: who comes when and does what, and what is noted down. Must not: judge it.
 
+mod arrivals;
+mod catalogue;
+mod crew;
+mod deal;
+mod drive;
+mod ending;
+mod meter;
 mod shopper;
+mod visit;
+mod watch;
 
-pub use shopper::{Shopper, ShopperError};
+pub use arrivals::offer;
+pub use crew::OWN_SKUS;
+pub use drive::{Driven, Plan, drive};
+pub use meter::Meter;
+pub use shopper::{Heard, Shopper, ShopperError};

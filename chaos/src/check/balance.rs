@@ -53,7 +53,9 @@ impl Id<'_> {
     fn away(&self) -> Option<u64> {
         let asked = self.asked?;
         match self.found {
-            Some(Settled::Held | Settled::Sold) => Some(asked.qty),
+            Some(Settled::Sold) => Some(asked.qty),
+            // It may have ended by itself before the last read, or not.
+            Some(Settled::Held) => None,
             Some(_) => Some(0),
             None if self.refused || self.released => Some(0),
             None if self.confirmed || (asked.op == Op::Purchase && asked.out == Out::Ok) => Some(asked.qty),

@@ -24,15 +24,15 @@ pub struct Seen<'a> {
     pub samples: &'a [Sample],
     pub faults: &'a [Fault],
     pub reigns: &'a [Reign],
-    pub length_ms: u64,
 }
 
 pub fn recovered(seen: &Seen<'_>, expected: InTime) -> (Verdict, Recovery) {
     let answered = answered(seen.shop);
-    let windows: Vec<Window> = answered.iter().filter_map(|(region, times)| longest(region, times, seen.length_ms)).collect();
+    let asked_ms = asked_until(seen.shop);
+    let windows: Vec<Window> = answered.iter().filter_map(|(region, times)| longest(region, times, asked_ms)).collect();
     let mut all: Vec<u64> = answered.into_values().flatten().collect();
     all.sort_unstable();
-    let faults = seen.faults.iter().map(|fault| after(fault, &all, seen)).collect();
+    let faults = seen.faults.iter().map(|fault| after(fault, &all, asked_ms, seen)).collect();
     let recovery = Recovery { faults, windows };
     (verdict(&recovery, expected), recovery)
 }
@@ -79,15 +79,24 @@ fn answered(shop: &[ShopLine]) -> BTreeMap<String, Vec<u64>> {
     times
 }
 
-fn longest(region: &str, times: &[u64], length_ms: u64) -> Option<Window> {
-    let ends = times.iter().copied().chain([length_ms.max(times.last().copied().unwrap_or_default())]);
+/// When somebody last asked for a checkout.
+fn asked_until(shop: &[ShopLine]) -> u64 {
+    let calls = shop.iter().filter_map(|line| match line {
+        ShopLine::Checkout(checkout) => Some(checkout.call / 1_000_000),
+        _ => None,
+    });
+    calls.max().unwrap_or_default()
+}
+
+fn longest(region: &str, times: &[u64], asked_ms: u64) -> Option<Window> {
+    let ends = times.iter().copied().chain([asked_ms.max(times.last().copied().unwrap_or_default())]);
     let begins = std::iter::once(times.first().copied().unwrap_or_default()).chain(times.iter().copied());
     // Until the first answer the clients were only coming; with none at all, all of the run is the window.
     let windows = begins.zip(ends).map(|(from_ms, to_ms)| Window { region: region.to_owned(), from_ms, to_ms });
     windows.max_by_key(Window::length_ms)
 }
 
-fn after(fault: &Fault, answered: &[u64], seen: &Seen<'_>) -> Recovered {
+fn after(fault: &Fault, answered: &[u64], asked_ms: u64, seen: &Seen<'_>) -> Recovered {
     let since = |at_ms: u64| at_ms - fault.from_ms;
     let later = |reign: &&Reign| reign.at_ms >= fault.from_ms;
     let term = seen.reigns.iter().rev().find(|reign| !later(reign)).map_or(0, |reign| reign.term);
@@ -97,26 +106,26 @@ fn after(fault: &Fault, answered: &[u64], seen: &Seen<'_>) -> Recovered {
         fault: format!("{} {}", fault.name, fault.target).trim().to_owned(),
         detected_ms: detected.map(|reign| since(reign.at_ms)),
         elected_ms: elected.map(|reign| since(reign.at_ms)),
-        rto_ms: rto(fault, answered, seen.length_ms),
+        rto_ms: rto(fault, answered, asked_ms),
         level_ms: level(fault, seen.samples).map(|second| (second * 1_000).saturating_sub(fault.from_ms)),
     }
 }
 
 /// The end of the longest time without an answer that touches the fault, if that is longer than any before it.
-fn rto(fault: &Fault, answered: &[u64], length_ms: u64) -> Option<u64> {
+fn rto(fault: &Fault, answered: &[u64], asked_ms: u64) -> Option<u64> {
     let gaps = || answered.windows(2).map(|pair| (pair[0], pair[1]));
     let usual = gaps().filter(|(_, to)| *to < fault.from_ms).map(|(from, to)| to - from).max().unwrap_or_default();
-    let until = fault.to_ms.unwrap_or(length_ms);
+    let until = fault.to_ms.unwrap_or(u64::MAX);
     let touching = gaps().filter(|(from, to)| *to >= fault.from_ms && *from <= until).max_by_key(|(from, to)| to - from);
     let last = answered.last().copied().unwrap_or_default();
-    if last < fault.from_ms || length_ms.saturating_sub(last) > usual.max(QUIET_END_MS) {
+    if last < fault.from_ms || asked_ms.saturating_sub(last) > usual.max(LAST_ANSWER_MS) {
         return None;
     }
     Some(touching.filter(|(from, to)| to - from > usual).map_or(0, |(_, to)| to - fault.from_ms))
 }
 
-/// The last arrivals are over a while before the run is.
-const QUIET_END_MS: u64 = 5_000;
+/// How long after the last answer somebody may still have asked: an election, and who asks then has left.
+const LAST_ANSWER_MS: u64 = 5_000;
 
 /// The first whole second after the fault whose p99 is within 1.2 times the median of those before.
 fn level(fault: &Fault, samples: &[Sample]) -> Option<u64> {
@@ -151,7 +160,7 @@ mod tests {
         let faults = [Fault { name: "kill".to_owned(), target: "a".to_owned(), from_ms: 2_000, to_ms: Some(6_000), proof: None }];
         let reign = |at_ms, term, leader: Option<&str>| Reign { at_ms, term, leader: leader.map(str::to_owned) };
         let reigns = [reign(0, 3, Some("a")), reign(2_100, 3, None), reign(2_700, 4, Some("b"))];
-        recovered(&Seen { shop, samples: &[], faults: &faults, reigns: &reigns, length_ms: 8_000 }, expected)
+        recovered(&Seen { shop, samples: &[], faults: &faults, reigns: &reigns }, expected)
     }
 
     #[test]

@@ -40,12 +40,21 @@ pub struct Written {
 impl<T: Serialize + Send + 'static> Writer<T> {
     /// An existing file is replaced.
     pub fn create(path: &Path) -> Result<(Self, Written), WriterError> {
+        Self::open(path, |path| File::create(path))
+    }
+
+    /// Goes on behind what is there.
+    pub fn append(path: &Path) -> Result<(Self, Written), WriterError> {
+        Self::open(path, |path| File::options().append(true).open(path))
+    }
+
+    fn open(path: &Path, open: impl for<'a> FnOnce(&'a Path) -> std::io::Result<File>) -> Result<(Self, Written), WriterError> {
         let path = path.to_owned();
         let unwritable = |source| WriterError::Unwritable { path: path.clone(), source };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(unwritable)?;
         }
-        let mut file = BufWriter::new(File::create(&path).map_err(unwritable)?);
+        let mut file = BufWriter::new(open(&path).map_err(unwritable)?);
         let (lines, mut waiting) = mpsc::channel::<T>(WAITING);
         let named = path.clone();
         let task = tokio::task::spawn_blocking(move || {

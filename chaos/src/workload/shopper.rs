@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use orders_api::{Order, RegisterResponse, paths};
 use serde_json::{Value, json};
+use storefront_types::{Problem, ProblemType};
 use uuid::Uuid;
 
-use crate::check::Heard;
+pub use crate::check::Heard;
 
 /// Longest wait for one answer; an edge gives up before.
-const TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A step that every shopper must get done.
 #[derive(Debug, thiserror::Error)]
@@ -61,15 +62,26 @@ impl Shopper {
 
     /// Checks out once under a key.
     pub async fn check_out(&self, edge: &str, key: &str) -> Heard {
+        self.check_out_with_status(edge, key).await.0
+    }
+
+    /// The same, with the HTTP status if there was one.
+    pub async fn check_out_with_status(&self, edge: &str, key: &str) -> (Heard, Option<u16>) {
         let address = json!({"name": "Ada", "line1": "1 Main St", "city": "Berlin", "postal_code": "10115", "country": "DE"});
         let request = self.http.post(format!("http://{edge}{}", paths::CHECKOUT)).bearer_auth(&self.token);
         let request = request.header("idempotency-key", key).json(&json!({"delivery_address": address})).timeout(TIMEOUT);
-        let Ok(answer) = request.send().await else { return Heard::Unknown };
-        match answer.status().as_u16() {
+        let Ok(answer) = request.send().await else { return (Heard::Unknown, None) };
+        let status = answer.status().as_u16();
+        let heard = match status {
             201 | 202 => answer.json::<Order>().await.map_or(Heard::Unknown, |order| Heard::Accepted(order.id.uuid())),
-            409 => Heard::SoldOut,
+            // Other conflicts (a price that changed) leave the key unused.
+            409 => answer.json::<Problem>().await.map_or(Heard::Unknown, |problem| match problem.kind() {
+                Some(ProblemType::InsufficientStock) => Heard::SoldOut,
+                _ => Heard::Unknown,
+            }),
             _ => Heard::Unknown,
-        }
+        };
+        (heard, Some(status))
     }
 
     /// Checks out over one edge after the other, under one key, until the answer decides; at most `attempts` times.

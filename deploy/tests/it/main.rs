@@ -10,6 +10,7 @@ mod flash_sale;
 mod ha;
 mod launcher;
 mod payments;
+mod proved;
 mod public_api;
 mod races;
 mod reconcile;

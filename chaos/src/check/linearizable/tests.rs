@@ -162,7 +162,8 @@ pub(super) fn sequential(seed: u64, operations: usize, width: u64, (versions, au
         }
     }
     if audited {
-        let asked: std::collections::BTreeSet<String> = lines.iter().map(|line| line.id.clone()).filter(|id| !id.is_empty()).collect();
+        let asked: std::collections::BTreeSet<String> =
+            lines.iter().map(|line| line.id.clone()).filter(|id| !id.is_empty()).collect();
         let at = 2_000 + 10 * operations as u64 + 2 * width;
         for (id, at) in asked.into_iter().zip(at..) {
             let (out, value, ver) = shelf.execute(Op::Status, &id, 0);

@@ -1,0 +1,127 @@
+//! What clients saw, by second, region and kind of request.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use hdrhistogram::Histogram;
+use tokio::time::Instant;
+
+use crate::run::{Load, Sample};
+
+/// Latencies are told between 1 us and a minute, with two digits: a histogram of a second is small then.
+const LONGEST_US: u64 = 60_000_000;
+
+/// Of one run, shared by all clients.
+#[derive(Debug)]
+pub struct Meter {
+    began: Instant,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    cells: BTreeMap<(u64, String, &'static str), Cell>,
+    load: Load,
+}
+
+#[derive(Debug)]
+struct Cell {
+    ok_us: Histogram<u64>,
+    errors: BTreeMap<String, u64>,
+}
+
+impl Meter {
+    pub fn new(began: Instant) -> Self {
+        Self { began, seen: Mutex::default() }
+    }
+
+    /// Nanoseconds since the run began.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Seen) -> T) -> T {
+        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Somebody came, and the generator was so late.
+    pub fn came(&self, due: Instant) {
+        let lag_us = microseconds(due.elapsed());
+        self.with(|seen| {
+            seen.load.offered += 1;
+            seen.load.lag_us = seen.load.lag_us.max(lag_us);
+        });
+    }
+
+    /// Too many were under way.
+    pub fn shed(&self, due: Instant, region: &str, kind: &'static str) {
+        self.with(|seen| seen.load.shed += 1);
+        self.note(due, region, kind, Some("shed"));
+    }
+
+    /// A request that was due then has its answer now, or `error`.
+    pub fn note(&self, due: Instant, region: &str, kind: &'static str, error: Option<&str>) {
+        let (second, took_us) = (due.saturating_duration_since(self.began).as_secs(), microseconds(due.elapsed()));
+        self.with(|seen| {
+            let cell = seen.cells.entry((second, region.to_owned(), kind)).or_insert_with(Cell::new);
+            match error {
+                None => cell.ok_us.saturating_record(took_us),
+                Some(error) => *cell.errors.entry(error.to_owned()).or_default() += 1,
+            }
+        });
+    }
+
+    /// All of it so far.
+    pub fn samples(&self) -> (Vec<Sample>, Load) {
+        self.with(|seen| {
+            let sample = |((second, region, kind), cell): (&(u64, String, &'static str), &Cell)| Sample {
+                second: *second,
+                region: region.clone(),
+                kind: (*kind).to_owned(),
+                ok: cell.ok_us.len(),
+                errors: cell.errors.clone(),
+                p50_us: cell.ok_us.value_at_quantile(0.5),
+                p99_us: cell.ok_us.value_at_quantile(0.99),
+                p999_us: cell.ok_us.value_at_quantile(0.999),
+                max_us: cell.ok_us.max(),
+            };
+            (seen.cells.iter().map(sample).collect(), seen.load)
+        })
+    }
+}
+
+impl Cell {
+    fn new() -> Self {
+        // The bounds are constants that a histogram takes.
+        let ok_us = Histogram::new_with_bounds(1, LONGEST_US, 2).unwrap_or_else(|_| unreachable!("1 to a minute in two digits"));
+        Self { ok_us, errors: BTreeMap::new() }
+    }
+}
+
+fn microseconds(of: Duration) -> u64 {
+    u64::try_from(of.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_from_the_time_a_request_was_due_and_belong_to_that_second() {
+        // The run began a while ago.
+        let began = Instant::now().checked_sub(Duration::from_millis(2_500)).unwrap();
+        let meter = Meter::new(began);
+        meter.note(began + Duration::from_millis(500), "eu", "checkout", None);
+        meter.note(began + Duration::from_millis(700), "eu", "checkout", Some("503"));
+        meter.came(began + Duration::from_millis(2_400));
+        meter.shed(began + Duration::from_millis(2_400), "us", "checkout");
+        let (samples, load) = meter.samples();
+        assert_eq!((samples[0].second, samples[0].ok, samples[0].failed()), (0, 1, 1));
+        assert!(samples[0].p99_us >= 1_980_000, "{samples:?}");
+        assert_eq!((samples[1].second, samples[1].errors["shed"]), (2, 1));
+        assert!((load.offered, load.shed) == (1, 1) && load.lag_us >= 100_000, "{load:?}");
+    }
+}

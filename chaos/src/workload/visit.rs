@@ -1,0 +1,130 @@
+//! One shopper from the door to the answer: looks, thinks, fills a cart, checks out, comes back over another edge with the same key, or leaves.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use time::OffsetDateTime;
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+use super::{
+    Meter, Shopper,
+    catalogue::{Offer, product},
+    shopper::Heard,
+};
+use crate::history::{Checkout, Line, Look, Out, ShopLine, Writer};
+
+/// Longest time a shopper thinks between two steps.
+const THINK_MS: u64 = 400;
+
+/// Of ten shoppers, so many do not wait for their answer.
+const IMPATIENT_OF_TEN: u32 = 2;
+
+/// How long those wait.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Times a shopper asks again, and the pause between, which grows.
+const ATTEMPTS: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// What shoppers share.
+#[derive(Debug)]
+pub(super) struct Shop {
+    pub(super) http: reqwest::Client,
+    /// `host:port` and region.
+    pub(super) edges: Vec<(String, String)>,
+    pub(super) offers: Vec<Offer>,
+    pub(super) writer: Writer<ShopLine>,
+    pub(super) meter: Arc<Meter>,
+    /// When the run began, by the wall.
+    pub(super) began_at: OffsetDateTime,
+}
+
+impl Shop {
+    pub(super) fn since_began(&self, at: OffsetDateTime) -> u64 {
+        u64::try_from((at - self.began_at).whole_nanoseconds()).unwrap_or_default()
+    }
+
+    /// The nth shopper, who was due then.
+    pub(super) async fn visit(&self, nth: u64, due: Instant, seed: u64) {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let at = usize::try_from(nth).unwrap_or_default() % self.edges.len();
+        let (edge, region) = &self.edges[at];
+        let wanted = self.wanted(&mut random);
+        let thinks: Vec<Duration> = (0..2).map(|_| Duration::from_millis(random.random_range(0..THINK_MS))).collect();
+        self.look(edge, region, &wanted[0].0, due).await;
+        tokio::time::sleep(thinks[0]).await;
+        let Ok(shopper) = Shopper::register(self.http.clone(), edge).await else {
+            return self.meter.note(due, region, "browse", Some("no session"));
+        };
+        let mut lines = Vec::new();
+        for (offer, qty) in wanted {
+            if shopper.add(edge, offer.sku.as_str(), qty).await.is_err() {
+                return self.meter.note(due, region, "browse", Some("no cart"));
+            }
+            lines.push(Line { sku: offer.sku.to_string(), qty: u64::from(qty) });
+        }
+        tokio::time::sleep(thinks[1]).await;
+        // Steps before that were slow make the checkout late, and that counts.
+        let intended = (due + thinks[0] + thinks[1]).min(Instant::now());
+        let is_impatient = random.random_range(0..10) < IMPATIENT_OF_TEN;
+        let comes_back = random.random_bool(0.5);
+        self.check_out(&shopper, (nth, at, lines), intended, is_impatient.then_some(comes_back)).await;
+    }
+
+    /// One to three different things.
+    fn wanted(&self, random: &mut ChaCha8Rng) -> Vec<(&Offer, u32)> {
+        let first = random.random_range(0..self.offers.len());
+        let kinds = random.random_range(1..=3).min(self.offers.len());
+        (0..kinds).map(|n| (&self.offers[(first + n) % self.offers.len()], random.random_range(1..=2))).collect()
+    }
+
+    async fn look(&self, edge: &str, region: &str, offer: &Offer, due: Instant) {
+        let call = self.meter.now();
+        let seen = product(&self.http, edge, &offer.handle).await;
+        let ret = self.meter.now();
+        self.meter.note(due, region, "browse", seen.is_err().then_some("no page"));
+        let stock = seen.ok().and_then(|product| product.variants.into_iter().find(|variant| variant.sku == offer.sku)?.stock);
+        let Some(stock) = stock else { return };
+        let (edge, region, sku) = (edge.to_owned(), region.to_owned(), offer.sku.to_string());
+        let as_of = self.since_began(stock.as_of);
+        self.writer.write(ShopLine::Look(Look { edge, region, sku, call, ret, value: stock.available, as_of })).await;
+    }
+
+    /// `impatient`: does not wait, and comes back or not.
+    async fn check_out(&self, shopper: &Shopper, of: (u64, usize, Vec<Line>), intended: Instant, impatient: Option<bool>) {
+        let (nth, at, lines) = of;
+        let key = Uuid::new_v4().to_string();
+        let home = self.edges[at].1.clone();
+        for attempt in 0..ATTEMPTS {
+            let (edge, region) = &self.edges[(at + attempt as usize) % self.edges.len()];
+            let call = self.meter.now();
+            let asked = shopper.check_out_with_status(edge, &key);
+            let left = match (attempt, impatient) {
+                (0, Some(_)) => timeout(PATIENCE, asked).await.ok(),
+                _ => Some(asked.await),
+            };
+            let (heard, status) = left.unwrap_or((Heard::Unknown, None));
+            let ret = left.map(|_| self.meter.now());
+            let (out, order) = match (heard, status) {
+                (Heard::Accepted(order), _) => (Out::Ok, Some(order)),
+                (Heard::SoldOut, _) => (Out::Insufficient, None),
+                (Heard::Unknown, Some(400..=499)) => (Out::Fail, None),
+                (Heard::Unknown, _) => (Out::Unknown, None),
+            };
+            let (edge, region, lines, key) = (edge.clone(), region.clone(), lines.clone(), key.clone());
+            let ret = ret.filter(|_| out != Out::Unknown || status.is_some());
+            let line = Checkout { shopper: nth, key, edge, region, lines, call, ret, out, order, status };
+            self.writer.write(ShopLine::Checkout(line)).await;
+            match (out, left, impatient) {
+                (Out::Ok | Out::Insufficient, ..) => return self.meter.note(intended, &home, "checkout", None),
+                // Went away; nobody knows, and that is no error of the shop.
+                (_, None, Some(false)) => return,
+                _ => {}
+            }
+            tokio::time::sleep(PAUSE * (attempt + 1)).await;
+        }
+        self.meter.note(intended, &home, "checkout", Some("no answer"));
+    }
+}
