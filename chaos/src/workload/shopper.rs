@@ -8,9 +8,18 @@ use storefront_types::{Problem, ProblemType};
 use uuid::Uuid;
 
 pub use crate::check::Heard;
+use crate::history::Line;
 
 /// Longest wait for one answer; an edge gives up before.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// An answer to a checkout.
+pub(super) struct Told {
+    pub(super) heard: Heard,
+    pub(super) status: Option<u16>,
+    /// Of the order.
+    pub(super) lines: Vec<Line>,
+}
 
 /// A step that every shopper must get done.
 #[derive(Debug, thiserror::Error)]
@@ -62,26 +71,29 @@ impl Shopper {
 
     /// Checks out once under a key.
     pub async fn check_out(&self, edge: &str, key: &str) -> Heard {
-        self.check_out_with_status(edge, key).await.0
+        self.check_out_fully(edge, key).await.heard
     }
 
-    /// The same, with the HTTP status if there was one.
-    pub async fn check_out_with_status(&self, edge: &str, key: &str) -> (Heard, Option<u16>) {
+    /// The same, with all that was told.
+    pub(super) async fn check_out_fully(&self, edge: &str, key: &str) -> Told {
         let address = json!({"name": "Ada", "line1": "1 Main St", "city": "Berlin", "postal_code": "10115", "country": "DE"});
         let request = self.http.post(format!("http://{edge}{}", paths::CHECKOUT)).bearer_auth(&self.token);
         let request = request.header("idempotency-key", key).json(&json!({"delivery_address": address})).timeout(TIMEOUT);
-        let Ok(answer) = request.send().await else { return (Heard::Unknown, None) };
+        let nothing = |status| Told { heard: Heard::Unknown, status, lines: Vec::new() };
+        let Ok(answer) = request.send().await else { return nothing(None) };
         let status = answer.status().as_u16();
-        let heard = match status {
-            201 | 202 => answer.json::<Order>().await.map_or(Heard::Unknown, |order| Heard::Accepted(order.id.uuid())),
-            // Other conflicts (a price that changed) leave the key unused.
-            409 => answer.json::<Problem>().await.map_or(Heard::Unknown, |problem| match problem.kind() {
-                Some(ProblemType::InsufficientStock) => Heard::SoldOut,
-                _ => Heard::Unknown,
+        match status {
+            201 | 202 => answer.json::<Order>().await.map_or(nothing(Some(status)), |order| {
+                let lines = order.lines.iter().map(|line| Line { sku: line.sku.to_string(), qty: u64::from(line.quantity) });
+                Told { heard: Heard::Accepted(order.id.uuid()), status: Some(status), lines: lines.collect() }
             }),
-            _ => Heard::Unknown,
-        };
-        (heard, Some(status))
+            // Other conflicts (a price that changed) leave the key unused.
+            409 => answer.json::<Problem>().await.map_or(nothing(Some(status)), |problem| match problem.kind() {
+                Some(ProblemType::InsufficientStock) => Told { heard: Heard::SoldOut, ..nothing(Some(status)) },
+                _ => nothing(Some(status)),
+            }),
+            _ => nothing(Some(status)),
+        }
     }
 
     /// Checks out over one edge after the other, under one key, until the answer decides; at most `attempts` times.

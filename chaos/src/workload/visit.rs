@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     Meter, Shopper,
     catalogue::{Offer, product},
-    shopper::Heard,
+    shopper::{Heard, Told},
 };
 use crate::history::{Checkout, Line, Look, Out, ShopLine, Writer};
 
@@ -100,31 +100,49 @@ impl Shop {
         for attempt in 0..ATTEMPTS {
             let (edge, region) = &self.edges[(at + attempt as usize) % self.edges.len()];
             let call = self.meter.now();
-            let asked = shopper.check_out_with_status(edge, &key);
+            let asked = shopper.check_out_fully(edge, &key);
             let left = match (attempt, impatient) {
                 (0, Some(_)) => timeout(PATIENCE, asked).await.ok(),
                 _ => Some(asked.await),
             };
-            let (heard, status) = left.unwrap_or((Heard::Unknown, None));
-            let ret = left.map(|_| self.meter.now());
+            let ret = left.is_some().then(|| self.meter.now());
+            let waited = left.is_some();
+            let Told { heard, status, lines: ordered } =
+                left.unwrap_or(Told { heard: Heard::Unknown, status: None, lines: Vec::new() });
             let (out, order) = match (heard, status) {
                 (Heard::Accepted(order), _) => (Out::Ok, Some(order)),
                 (Heard::SoldOut, _) => (Out::Insufficient, None),
                 (Heard::Unknown, Some(400..=499)) => (Out::Fail, None),
                 (Heard::Unknown, _) => (Out::Unknown, None),
             };
-            let (edge, region, lines, key) = (edge.clone(), region.clone(), lines.clone(), key.clone());
+            // What the order has is what the shopper was told; whether that is what was put into the cart is another question.
+            let other = out == Out::Ok && !same(&lines, &ordered);
+            let lines = if out == Out::Ok { ordered } else { lines.clone() };
+            let (edge, region, key) = (edge.clone(), region.clone(), key.clone());
             let ret = ret.filter(|_| out != Out::Unknown || status.is_some());
             let line = Checkout { shopper: nth, key, edge, region, lines, call, ret, out, order, status };
             self.writer.write(ShopLine::Checkout(line)).await;
-            match (out, left, impatient) {
-                (Out::Ok | Out::Insufficient, ..) => return self.meter.note(intended, &home, "checkout", None),
+            match (out, waited, impatient) {
+                (Out::Ok | Out::Insufficient, ..) => {
+                    let wrong = other.then_some("order differs from the cart");
+                    return self.meter.note(intended, &home, "checkout", wrong);
+                }
                 // Went away; nobody knows, and that is no error of the shop.
-                (_, None, Some(false)) => return,
+                (_, false, Some(false)) => return,
                 _ => {}
             }
             tokio::time::sleep(PAUSE * (attempt + 1)).await;
         }
         self.meter.note(intended, &home, "checkout", Some("no answer"));
     }
+}
+
+/// Whether an order has what was put into the cart.
+fn same(cart: &[Line], order: &[Line]) -> bool {
+    let sorted = |lines: &[Line]| {
+        let mut lines = lines.to_vec();
+        lines.sort();
+        lines
+    };
+    sorted(cart) == sorted(order)
 }
