@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use anyhow::ensure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use deploy_api::Control;
 
 use crate::{
     bench, build, check,
-    control::Control,
     plan::Place,
     seed, show, sqlx_prepare,
     supervisor::{self, Supervisor},
@@ -32,6 +32,8 @@ enum Command {
     ///
     /// Exit codes: 0 all processes run, 1 nothing is up under this name, 3 some process does not run.
     Status(Listed),
+    /// Show every link between processes, and what is wrong with it now
+    Links(Listed),
     /// Print the log of one process
     Logs {
         /// Name of the process, as `status` shows it
@@ -124,9 +126,38 @@ pub(crate) struct Up {
     /// Who takes payments; without it, as the topology says
     #[arg(long, value_enum)]
     payments: Option<Payments>,
+    /// Lead every connection between processes through a link that can be made bad
+    #[arg(long)]
+    links: bool,
+    /// Put the regions as far from each other as Europe, the United States and Asia are: 80, 150 and 220 ms there and back
+    #[arg(long)]
+    wan: bool,
+    /// Give the inventory's nodes disks that can be made full or fail, and clocks that can be set
+    #[arg(long)]
+    fault_points: bool,
     /// Build for speed
     #[arg(long)]
     release: bool,
+}
+
+impl Up {
+    /// The topology with what was asked for besides.
+    fn spec(&self) -> anyhow::Result<Spec> {
+        let mut spec = Spec::read(self.topology.as_deref())?;
+        if self.plaintext {
+            spec = spec.in_plaintext();
+        }
+        if let Some(payments) = self.payments {
+            spec = spec.with_payments(payments);
+        }
+        if self.links {
+            spec = spec.with_links();
+        }
+        if self.wan {
+            spec = spec.with_wan();
+        }
+        Ok(if self.fault_points { spec.with_fault_points() } else { spec })
+    }
 }
 
 /// Runs a command; the number is the exit code.
@@ -136,28 +167,32 @@ pub fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Up(up) => foreground(&up, true),
         Command::Supervise(up) => foreground(&up, false),
         Command::Down(at) => {
-            Control::connect(&Place::of(&at.name)?)?.down()?;
+            Place::of(&at.name)?.control()?.down()?;
             println!("{} is down; its data stays", at.name);
             Ok(0)
         }
         Command::Status(of) => {
-            let topology = Control::connect(&Place::of(&of.at.name)?)?.status()?;
+            let topology = Place::of(&of.at.name)?.control()?.status()?;
             show::print(&topology, of.output)?;
             Ok(if topology.processes.iter().all(|process| process.pid.is_some()) { 0 } else { 3 })
+        }
+        Command::Links(of) => {
+            show::print_links(&Place::of(&of.at.name)?.control()?, of.output)?;
+            Ok(0)
         }
         Command::Logs { process, at } => {
             std::io::copy(&mut Place::of(&at.name)?.open_log(&process)?, &mut std::io::stdout())?;
             Ok(0)
         }
         Command::Kill(several) => {
-            let control = Control::connect(&Place::of(&several.at.name)?)?;
+            let control = Place::of(&several.at.name)?.control()?;
             let names = several.names(&control, true)?;
             control.kill(&names)?;
             names.iter().for_each(|name| println!("{name} is killed"));
             Ok(0)
         }
         Command::Start(several) => {
-            let control = Control::connect(&Place::of(&several.at.name)?)?;
+            let control = Place::of(&several.at.name)?.control()?;
             let names = several.names(&control, false)?;
             let early = control.start(&names)?;
             for name in &names {
@@ -177,13 +212,7 @@ fn foreground(up: &Up, people: bool) -> anyhow::Result<u8> {
     if let Some(data) = &up.data {
         place = place.with_data(data);
     }
-    let mut spec = Spec::read(up.topology.as_deref())?;
-    if up.plaintext {
-        spec = spec.in_plaintext();
-    }
-    if let Some(payments) = up.payments {
-        spec = spec.with_payments(payments);
-    }
+    let spec = up.spec()?;
     let programs = build::services(up.release)?;
     let supervisor = Supervisor::start(place, &spec, programs)?;
     seed::seed(&supervisor, &up.seed_catalog)?;

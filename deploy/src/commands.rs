@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use deploy_api::ProcessKind;
+use deploy_api::{Link, ProcessKind};
 
 use crate::{
     certificates::Certificates,
     database::Database,
+    fault_points::FaultPoints,
+    links::{End, Links},
     plan::{Place, Ports},
     secrets::Secrets,
     topology::{Payments, Spec},
@@ -39,9 +41,11 @@ pub(crate) struct Plan {
     pub(crate) database: Database,
     /// Region and port.
     pub(crate) redis: Vec<(String, u16)>,
+    pub(crate) links: Vec<Link>,
 }
 
 struct Nodes<'a> {
+    links: &'a Links<'a>,
     spec: &'a Spec,
     place: &'a Place,
     secrets: &'a Secrets,
@@ -90,13 +94,28 @@ pub(crate) fn plan(
         }
     }
     let catalog = (ports.take("catalog")?, ports.take("catalog-admin")?);
-    let database = Database::plan(spec, &mut ports)?;
+    let mut database = Database::plan(spec, &mut ports)?;
     let payments = match spec.payments {
         Payments::None => None,
         Payments::Sandbox => Some((ports.take("payment-sandbox")?, ports.take("payment-sandbox-admin")?)),
     };
-    ports.save()?;
-    let nodes = Nodes { spec, place, secrets, certificates, key, database, catalog, inventory, orders, edges, redis, payments };
+    let links = Links::new(spec, ports)?;
+    database.lead(&links)?;
+    let nodes = Nodes {
+        links: &links,
+        spec,
+        place,
+        secrets,
+        certificates,
+        key,
+        database,
+        catalog,
+        inventory,
+        orders,
+        edges,
+        redis,
+        payments,
+    };
     let mut services = vec![nodes.catalog()?];
     for nth in 0..names.len() {
         services.push(nodes.inventory(nth)?);
@@ -105,7 +124,10 @@ pub(crate) fn plan(
         }
     }
     services.extend(nodes.payment_sandbox()?);
-    Ok(Plan { services, database: nodes.database, redis: nodes.redis })
+    let (database, redis) = (nodes.database, nodes.redis);
+    let (links, proxy) = links.finish(place, &secrets.control)?;
+    services.extend(proxy);
+    Ok(Plan { services, database, redis, links })
 }
 
 impl Nodes<'_> {
@@ -113,18 +135,52 @@ impl Nodes<'_> {
         &self.spec.regions[nth].name
     }
 
-    /// `host:port` of each region's instance, with the region in front if wanted.
-    fn list(&self, ports: &[u16], named: bool) -> String {
-        let item = |(nth, port): (usize, &u16)| if named { format!("{}={}", self.region(nth), at(*port)) } else { at(*port) };
-        ports.iter().enumerate().map(item).collect::<Vec<_>>().join(",")
+    /// `host:port` of each region's node as everybody knows it, with the region in front if wanted.
+    fn inventory_list(&self, named: bool) -> String {
+        let item = |(nth, (port, ..)): (usize, &(u16, u16, u16))| match named {
+            true => format!("{}={}", self.region(nth), at(*port)),
+            false => at(*port),
+        };
+        self.inventory.iter().enumerate().map(item).collect::<Vec<_>>().join(",")
     }
 
     fn inventory_clients(&self) -> Vec<u16> {
         self.inventory.iter().map(|(client, ..)| *client).collect()
     }
 
-    fn database_url(&self, region: &str, database: &str, password: &str) -> String {
-        format!("postgres://{database}:{password}@{}/{database}", at(self.database.port_for(region)))
+    /// Where a process reaches another one's port.
+    fn reach(&self, from: &Service, (to, region): (&str, &str), port: u16) -> anyhow::Result<String> {
+        Ok(at(self.links.port(End::new(&from.name, &from.region), End::new(to, region), "", port)?))
+    }
+
+    fn reach_catalog(&self, from: &Service) -> anyhow::Result<String> {
+        self.reach(from, ("catalog", self.spec.catalog_region()), self.catalog.0)
+    }
+
+    fn reach_redis(&self, from: &Service, nth: usize) -> anyhow::Result<String> {
+        let (region, port) = &self.redis[nth];
+        Ok(format!("redis://{}", self.reach(from, (&format!("redis-{region}"), region), *port)?))
+    }
+
+    fn database_url(&self, from: &Service, database: &str, password: &str) -> anyhow::Result<String> {
+        let (name, region, port) = self.database.door_for(&from.region);
+        Ok(format!("postgres://{database}:{password}@{}/{database}", self.reach(from, (&name, region), port)?))
+    }
+
+    /// How a process goes around to the nodes of the inventory, which everybody knows by one address. Nothing where there are no links.
+    fn ways_to_inventory(&self, from: &Service, flag: &str) -> anyhow::Result<Vec<String>> {
+        if !self.spec.has_links() {
+            return Ok(Vec::new());
+        }
+        let is_node = from.kind == ProcessKind::Inventory;
+        let mut ways = Vec::new();
+        for (nth, (client, raft, _)) in self.inventory.iter().enumerate() {
+            let (name, port) = (format!("inventory-{}", self.region(nth)), if is_node { *raft } else { *client });
+            if name != from.name {
+                ways.push(format!("{}={}", at(port), self.reach(from, (&name, self.region(nth)), port)?));
+            }
+        }
+        Ok(if ways.is_empty() { ways } else { texts([flag, &ways.join(",")]) })
     }
 
     fn service(
@@ -173,6 +229,12 @@ impl Nodes<'_> {
         service.arguments.extend(texts(["--data-dir", &data.to_string_lossy(), "--cluster-id", &self.place.name]));
         let (heartbeat, election) = (timing.heartbeat_ms.to_string(), timing.election_ms.to_string());
         service.arguments.extend(texts(["--heartbeat-ms", &heartbeat, "--election-ms", &election]));
+        service.arguments.extend(self.ways_to_inventory(&service, "--via")?);
+        if self.spec.fault_points {
+            let points = FaultPoints::of(self.place, &service.name);
+            service.arguments.extend(texts(["--clock-offset-file", &points.clock_file().to_string_lossy()]));
+            service.environment.extend(points.environment(&data)?);
+        }
         service.arguments.extend(self.certificates.node(&service.name, nth + 1)?);
         Ok(Service { data_dir: Some(data), ..service })
     }
@@ -181,8 +243,9 @@ impl Nodes<'_> {
         let region = self.spec.catalog_region();
         let mut service = self.service("catalog".to_owned(), ProcessKind::Catalog, region, "catalog", self.catalog);
         service.arguments.insert(0, "serve".to_owned());
-        service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), false)]));
-        service.environment.push(("DATABASE_URL", self.database_url(region, "catalog", &self.secrets.catalog)));
+        service.arguments.extend(texts(["--inventory", &self.inventory_list(false)]));
+        service.arguments.extend(self.ways_to_inventory(&service, "--inventory-via")?);
+        service.environment.push(("DATABASE_URL", self.database_url(&service, "catalog", &self.secrets.catalog)?));
         service.arguments.extend(self.certificates.client(&service.name)?);
         Ok(service)
     }
@@ -191,20 +254,22 @@ impl Nodes<'_> {
         let region = self.region(nth);
         let mut service = self.service(format!("orders-{region}"), ProcessKind::Orders, region, "orders", self.orders[nth]);
         service.arguments.insert(0, "serve".to_owned());
-        let redis = format!("redis://{}", at(self.redis[nth].1));
+        let (redis, catalog) = (self.reach_redis(&service, nth)?, self.reach_catalog(&service)?);
         // The region's own node first: it is asked before the others.
         let mut inventory = self.inventory_clients();
         inventory.rotate_left(nth);
         let inventory: Vec<String> = inventory.into_iter().map(at).collect();
-        service.arguments.extend(texts(["--inventory", &inventory.join(","), "--catalog", &at(self.catalog.0)]));
+        service.arguments.extend(texts(["--inventory", &inventory.join(","), "--catalog", &catalog]));
+        service.arguments.extend(self.ways_to_inventory(&service, "--inventory-via")?);
         service.arguments.extend(texts(["--redis-url", &redis, "--internal-key-file", &self.key.to_string_lossy()]));
-        service.environment.push(("DATABASE_URL", self.database_url(region, "orders", &self.secrets.orders)));
+        service.environment.push(("DATABASE_URL", self.database_url(&service, "orders", &self.secrets.orders)?));
         // Who may stop the topology may work on orders.
         service.environment.push(("ADMIN_TOKEN", self.secrets.control.clone()));
         service.arguments.extend(self.certificates.client(&service.name)?);
         if let Some((sandbox, _)) = self.payments {
             let secret = self.webhook_secret()?;
-            service.arguments.extend(texts(["--payments", "sandbox", "--payment-url", &format!("http://{}", at(sandbox))]));
+            let sandbox = self.reach(&service, ("payment-sandbox", self.region(0)), sandbox)?;
+            service.arguments.extend(texts(["--payments", "sandbox", "--payment-url", &format!("http://{sandbox}")]));
             service.arguments.extend(texts(["--payment-webhook-secret-file", &secret]));
         }
         Ok(service)
@@ -222,8 +287,11 @@ impl Nodes<'_> {
         std::fs::create_dir_all(&data)?;
         let mut service = self.service(name, ProcessKind::Payments, self.region(0), "orders", ports);
         let file = data.join("payments.jsonl");
-        let webhooks: Vec<String> =
-            self.orders.iter().map(|(http, _)| format!("http://{}/v1/payments/webhooks", at(*http))).collect();
+        let mut webhooks = Vec::new();
+        for (nth, (http, _)) in self.orders.iter().enumerate() {
+            let orders = self.reach(&service, (&format!("orders-{}", self.region(nth)), self.region(nth)), *http)?;
+            webhooks.push(format!("http://{orders}/v1/payments/webhooks"));
+        }
         service.arguments = texts(["payment-sandbox", "--listen", &service.http, "--admin", &service.admin]);
         service.arguments.extend(texts(["--file", &file.to_string_lossy(), "--webhook", &webhooks.join(",")]));
         service.arguments.extend(texts(["--webhook-secret-file", &self.webhook_secret()?]));
@@ -233,14 +301,23 @@ impl Nodes<'_> {
     fn edge(&self, nth: usize) -> anyhow::Result<Service> {
         let region = self.region(nth);
         let mut service = self.service(format!("edge-{region}"), ProcessKind::Edge, region, "storefront-edge", self.edges[nth]);
-        let orders: Vec<u16> = self.orders.iter().map(|(http, _)| *http).collect();
-        service.arguments.extend(texts(["--catalog", &at(self.catalog.0), "--orders", &self.list(&orders, true)]));
-        service.arguments.extend(texts(["--inventory", &self.list(&self.inventory_clients(), true)]));
+        let mut orders = Vec::new();
+        for (nth, (http, _)) in self.orders.iter().enumerate() {
+            let region = self.region(nth);
+            orders.push(format!("{region}={}", self.reach(&service, (&format!("orders-{region}"), region), *http)?));
+        }
+        let catalog = self.reach_catalog(&service)?;
+        service.arguments.extend(texts(["--catalog", &catalog, "--orders", &orders.join(",")]));
+        service.arguments.extend(texts(["--inventory", &self.inventory_list(true)]));
+        service.arguments.extend(self.ways_to_inventory(&service, "--inventory-via")?);
         // A node waits up to twice election_ms, and twice that where fourteen processes share a machine.
-        let (redis, election) = (format!("redis://{}", at(self.redis[nth].1)), 4 * self.spec.inventory.election_ms);
+        let (redis, election) = (self.reach_redis(&service, nth)?, 4 * self.spec.inventory.election_ms);
         service.arguments.extend(texts(["--redis", &redis, "--election-timeout-ms", &election.to_string()]));
-        let everywhere = self.redis.iter().map(|(region, port)| format!("{region}=redis://{}", at(*port)));
-        service.arguments.extend(texts(["--purge-redis", &everywhere.collect::<Vec<_>>().join(",")]));
+        let mut everywhere = Vec::new();
+        for (nth, (region, _)) in self.redis.iter().enumerate() {
+            everywhere.push(format!("{region}={}", self.reach_redis(&service, nth)?));
+        }
+        service.arguments.extend(texts(["--purge-redis", &everywhere.join(",")]));
         // Who may stop the topology may purge.
         service.environment.push(("ADMIN_TOKEN", self.secrets.control.clone()));
         service.arguments.extend(texts(["--max-lag-ms", LOCAL_LAG_MS]));

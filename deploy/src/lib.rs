@@ -8,7 +8,10 @@ mod cli;
 mod commands;
 mod control;
 mod database;
+mod fault_points;
+mod guardian;
 mod keeper;
+mod links;
 mod plan;
 mod quorum;
 mod readiness;
@@ -21,7 +24,6 @@ mod topology;
 
 pub use build::Programs;
 pub use cli::{Cli, run};
-pub use control::Control;
 pub use plan::Place;
 pub use seed::seed;
 pub use supervisor::Supervisor;

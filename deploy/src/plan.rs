@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use backing_servers::free_listener;
+use deploy_api::{Control, ControlError};
 
 /// The port that the first edge asks for; the next regions' edges ask for the next ones.
 const FRONT_DOOR: u16 = 8080;
@@ -56,8 +57,13 @@ impl Place {
         self.root.join("topology.json")
     }
 
+    /// The way to the supervisor that runs here.
+    pub fn control(&self) -> Result<Control, ControlError> {
+        Control::open(&self.control_file(), &self.name)
+    }
+
     pub(crate) fn control_file(&self) -> PathBuf {
-        self.root.join("control.json")
+        Control::file_beside(&self.topology_file())
     }
 
     pub(crate) fn data_of(&self, process: &str) -> PathBuf {

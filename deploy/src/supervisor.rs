@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use backing_servers::{Postgres, ensure_installed, ensure_replication_installed};
-use deploy_api::{Process, ProcessKind, TlsFiles, Topology};
+use deploy_api::{Link, Process, ProcessKind, TlsFiles, Topology};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     commands::{self, Plan, Service},
     control,
     database::{self, Member},
+    guardian::Guardian,
     keeper::{Keeper, Kind, Until},
     plan::Place,
     quorum,
@@ -40,6 +41,8 @@ const POLL: Duration = Duration::from_millis(50);
 /// What a process waits for when everything starts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wave {
+    /// What the others are led through.
+    First,
     Alone,
     Postgres,
     NeedsDatabase,
@@ -72,6 +75,9 @@ struct Inner {
     programs: Programs,
     locations: Vec<String>,
     inventory_tls: Option<TlsFiles>,
+    links: Vec<Link>,
+    has_fault_points: bool,
+    guardian: Guardian,
     stopping: AtomicBool,
     /// One change of a process at a time.
     changing: Mutex<()>,
@@ -89,7 +95,7 @@ impl Supervisor {
             None => ensure_installed(|text| eprintln!("{text}"))?,
         }
         place.make()?;
-        if control::Control::connect(&place).is_ok() {
+        if place.control().is_ok() {
             bail!(
                 "{:?} is up already; `cargo deploy down --name {}` stops it, --name starts another one",
                 place.name,
@@ -104,6 +110,7 @@ impl Supervisor {
         let supervisor = Self(Arc::new(inner));
         supervisor.start_all()?;
         supervisor.write_topology()?;
+        Guardian::watch(supervisor.clone())?;
         control::listen(supervisor.clone())?;
         Ok(supervisor)
     }
@@ -114,11 +121,16 @@ impl Supervisor {
         progress.set_message("starting");
         progress.enable_steady_tick(Duration::from_millis(100));
         let of = |kind: ProcessKind| match kind {
+            ProcessKind::Links => Wave::First,
             ProcessKind::Postgres => Wave::Postgres,
             ProcessKind::Catalog | ProcessKind::Orders => Wave::NeedsDatabase,
             _ => Wave::Alone,
         };
         let wave = |wanted: Wave| self.0.order.iter().filter(move |name| of(self.0.kept[*name].process.kind) == wanted);
+        for name in wave(Wave::First) {
+            self.begin(name, Until::Ready).wait()?;
+            progress.inc(1);
+        }
         let mut waiting: Vec<Starting> = wave(Wave::Alone).map(|name| self.begin(name, Until::Ready)).collect();
         let members: Vec<Member> = wave(Wave::Postgres).map(|name| Member::of(&self.0.kept[name].process)).collect();
         let mut servers = wave(Wave::Postgres);
@@ -172,7 +184,7 @@ impl Supervisor {
             supervisor_pid: std::process::id(),
             supervisor_started: deploy_api::started(std::process::id()).unwrap_or_default(),
             processes: self.0.order.iter().map(process).collect(),
-            links: Vec::new(),
+            links: self.0.links.clone(),
             databases: self.0.databases.clone(),
             inventory_tls: self.0.inventory_tls.clone(),
         }
@@ -232,15 +244,22 @@ impl Supervisor {
         Ok(early.into_iter().cloned().collect())
     }
 
+    /// Starts processes that do not run, and waits for none of them.
+    pub(crate) fn begin_all(&self, names: &[String]) -> anyhow::Result<()> {
+        names.iter().try_for_each(|name| self.kept(name).map(|kept| drop(kept.keeper.start(Until::Alive))))
+    }
+
     /// Stops everything in the order in which nothing is missed: edges, services, inventory, then the servers they need.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
-        let waves: [&[ProcessKind]; 5] = [
+        self.0.guardian.release(self);
+        let waves: [&[ProcessKind]; 6] = [
             &[ProcessKind::Edge],
             &[ProcessKind::Orders, ProcessKind::Catalog],
             &[ProcessKind::Inventory, ProcessKind::Payments, ProcessKind::Haproxy],
             &[ProcessKind::Postgres, ProcessKind::Redis],
             &[ProcessKind::Etcd],
+            &[ProcessKind::Links],
         ];
         for wave in waves {
             let of_wave = self.0.kept.values().filter(|kept| wave.contains(&kept.process.kind));
@@ -259,6 +278,15 @@ impl Supervisor {
 
     pub(crate) fn place(&self) -> &Place {
         &self.0.place
+    }
+
+    pub(crate) fn guardian(&self) -> &Guardian {
+        &self.0.guardian
+    }
+
+    /// Whether disks and clocks can be hurt.
+    pub(crate) fn has_fault_points(&self) -> bool {
+        self.0.has_fault_points
     }
 
     pub(crate) fn secrets(&self) -> &Secrets {
@@ -317,7 +345,21 @@ fn keepers(place: Place, spec: &Spec, secrets: Secrets, plan: Plan, programs: Pr
     let databases = BTreeMap::from([url("catalog", &secrets.catalog), url("orders", &secrets.orders)]);
     let locations = spec.regions.iter().map(|region| region.location.clone()).collect();
     let (stopping, changing) = (AtomicBool::new(false), Mutex::new(()));
-    Ok(Inner { place, secrets, kept, order, databases, programs, locations, inventory_tls: None, stopping, changing })
+    Ok(Inner {
+        place,
+        secrets,
+        kept,
+        order,
+        databases,
+        programs,
+        locations,
+        inventory_tls: None,
+        links: plan.links,
+        has_fault_points: spec.fault_points,
+        guardian: Guardian::default(),
+        stopping,
+        changing,
+    })
 }
 
 fn process_of(service: &Service) -> Process {
@@ -357,7 +399,7 @@ pub(crate) fn wait_for_stop(supervisor: &Supervisor) -> anyhow::Result<()> {
 /// Starts this program again in the background with the same arguments, and waits until its topology is ready.
 pub(crate) fn spawn_detached(place: &Place, arguments: &[String]) -> anyhow::Result<Topology> {
     place.make()?;
-    if control::Control::connect(place).is_ok() {
+    if place.control().is_ok() {
         bail!("{:?} is up already", place.name);
     }
     let log = place.log_of("supervisor");
@@ -371,7 +413,7 @@ pub(crate) fn spawn_detached(place: &Place, arguments: &[String]) -> anyhow::Res
     let began = Instant::now();
     loop {
         if let Some(topology) =
-            control::Control::connect(place).ok().filter(control::Control::is_ready).and_then(|c| c.status().ok())
+            place.control().ok().filter(deploy_api::Control::is_ready).and_then(|control| control.status().ok())
         {
             progress.finish_and_clear();
             return Ok(topology);

@@ -1,6 +1,9 @@
 //! Topology files.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -15,6 +18,16 @@ const BUILT_IN: [(&str, &str); 3] = [("three-regions", THREE_REGIONS), ("one-reg
 /// Shortest lease of a primary, in seconds: a look a second and two tries of two seconds to renew it.
 const MIN_LEASE_S: u64 = 5;
 
+/// Round trips that are known by name.
+const WAN: [(&str, u64); 3] = [("eu-us", 80), ("us-ap", 150), ("ap-eu", 220)];
+
+/// Longest round trip: around the world over a geostationary satellite.
+const MAX_ROUND_TRIP_MS: u64 = 1_000;
+
+/// How much longer than the longest round trip the times of the consensus must be.
+const HEARTBEAT_ROUND_TRIPS: u64 = 2;
+const ELECTION_ROUND_TRIPS: u64 = 10;
+
 /// Regions and timings of a topology.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +40,15 @@ pub struct Spec {
     pub(crate) postgres: Option<Replicated>,
     /// Region of the catalog; without it, the first.
     pub(crate) catalog: Option<String>,
+    /// Connections between processes are led through links that can be made bad.
+    #[serde(default)]
+    pub(crate) links: bool,
+    /// Nodes of the inventory have a disk that can be made full or fail, and a clock that can be set.
+    #[serde(default)]
+    pub(crate) fault_points: bool,
+    /// Round trips between regions, in milliseconds, by `REGION-REGION`; they need links, and there are links.
+    #[serde(default)]
+    pub(crate) wan: BTreeMap<String, u64>,
     #[serde(rename = "region")]
     pub(crate) regions: Vec<RegionSpec>,
 }
@@ -98,6 +120,51 @@ impl Spec {
         Self { payments, ..self }
     }
 
+    /// The same with links between its processes.
+    #[must_use]
+    pub fn with_links(self) -> Self {
+        Self { links: true, ..self }
+    }
+
+    /// The same with disks and clocks of the inventory that can be made wrong.
+    #[must_use]
+    pub fn with_fault_points(self) -> Self {
+        Self { fault_points: true, ..self }
+    }
+
+    /// The same with regions as far from each other as Europe, the United States and Asia are; what the topology says itself stays.
+    #[must_use]
+    pub fn with_wan(mut self) -> Self {
+        for (pair, round_trip_ms) in WAN {
+            let names: Vec<&str> = pair.split('-').collect();
+            let are_there = names.iter().all(|name| self.regions.iter().any(|region| region.name == *name));
+            if are_there && self.round_trip_ms(names[0], names[1]) == 0 {
+                self.wan.entry(pair.to_owned()).or_insert(round_trip_ms);
+            }
+        }
+        self.links = true;
+        self.with_time_for_round_trips()
+    }
+
+    /// A heartbeat has to be there and back before the next, and an election outlasts several.
+    fn with_time_for_round_trips(mut self) -> Self {
+        let longest = self.wan.values().copied().max().unwrap_or_default();
+        let timing = &mut self.inventory;
+        timing.heartbeat_ms = timing.heartbeat_ms.max(HEARTBEAT_ROUND_TRIPS * longest);
+        timing.election_ms = timing.election_ms.max(ELECTION_ROUND_TRIPS * longest).max(3 * timing.heartbeat_ms);
+        self
+    }
+
+    pub(crate) fn has_links(&self) -> bool {
+        self.links || !self.wan.is_empty()
+    }
+
+    /// Between two regions, and back.
+    pub(crate) fn round_trip_ms(&self, one: &str, other: &str) -> u64 {
+        let of = |a: &str, b: &str| self.wan.get(&format!("{a}-{b}")).copied();
+        of(one, other).or_else(|| of(other, one)).unwrap_or_default()
+    }
+
     /// The least of a storefront.
     pub(crate) fn one_region() -> Result<Self, SpecError> {
         Self::parse(ONE_REGION, Path::new("one-region.toml"))
@@ -148,7 +215,28 @@ impl Spec {
             return Err(malformed("election_ms must be at least three times heartbeat_ms".to_owned()));
         }
         spec.check_places().map_err(malformed)?;
-        Ok(spec)
+        spec.check_wan().map_err(malformed)?;
+        Ok(spec.with_time_for_round_trips())
+    }
+
+    /// Whether round trips are between two regions that there are, told once.
+    fn check_wan(&self) -> Result<(), String> {
+        let names: Vec<&str> = self.regions.iter().map(|region| region.name.as_str()).collect();
+        let pairs = || names.iter().flat_map(|one| names.iter().map(move |other| (*one, *other)));
+        for (pair, round_trip_ms) in &self.wan {
+            // Names may have a '-' of their own.
+            let meant = pairs().find(|(one, other)| one != other && format!("{one}-{other}") == *pair);
+            let Some((one, other)) = meant else {
+                return Err(format!("wan: {pair:?} is no pair of its regions, which are {}", names.join(", ")));
+            };
+            if self.wan.contains_key(&format!("{other}-{one}")) {
+                return Err(format!("wan: {pair:?} is there in both orders; one round trip is enough"));
+            }
+            if *round_trip_ms > MAX_ROUND_TRIP_MS {
+                return Err(format!("wan: {pair:?} may be {MAX_ROUND_TRIP_MS} ms at most, there and back"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether PostgreSQL and the catalog stand in regions that there are.
@@ -189,6 +277,17 @@ mod tests {
         assert!(places("\"us\"]", "\"uk\"]").contains("\"uk\" is no region"));
         assert!(places("\"us\"]", "\"eu\"]").contains("different ones"));
         assert!(places("lease_s = 5", "lease_s = 4").contains("at least 5"));
+        let wan = |wan: &str| Spec::parse(&format!("{wan}\n{THREE_REGIONS}"), Path::new("x.toml"));
+        let refused_wan = |text: &str| wan(text).unwrap_err().to_string();
+        assert!(refused_wan("wan = { eu-uk = 9 }").contains("no pair of its regions, which are eu, us, ap"));
+        assert!(refused_wan("wan = { eu-us = 9, us-eu = 9 }").contains("both orders"));
+        assert!(refused_wan("wan = { eu-us = 1001 }").contains("1000 ms at most"));
+        let far = wan("wan = { us-eu = 90 }").unwrap();
+        assert!(far.has_links() && far.round_trip_ms("eu", "us") == 90 && far.round_trip_ms("eu", "ap") == 0);
+        let world = far.with_wan();
+        assert_eq!((world.round_trip_ms("eu", "us"), world.wan.len()), (90, 3), "what it says itself stays");
+        assert_eq!((world.round_trip_ms("us", "ap"), world.round_trip_ms("eu", "ap")), (150, 220));
+        assert_eq!((world.inventory.heartbeat_ms, world.inventory.election_ms), (440, 2_200));
         assert!(refused("region = []\n[inventory]\nheartbeat_ms = 1\nelection_ms = 9\n").contains("1, 3 or 5 regions"));
     }
 }

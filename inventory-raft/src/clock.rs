@@ -1,8 +1,12 @@
 //! The one place that reads the wall clock. The leader stamps log entries with it; replicas never look.
 
 use std::{
-    sync::OnceLock,
-    time::{SystemTime, UNIX_EPOCH},
+    path::PathBuf,
+    sync::{
+        OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use time::OffsetDateTime;
@@ -22,13 +26,35 @@ pub(crate) fn is_simulated() -> bool {
     SIMULATED.get().is_some()
 }
 
+/// How far this node's clock is ahead of the machine's, in milliseconds. For drills.
+static AHEAD_MS: AtomicI64 = AtomicI64::new(0);
+
+/// Between two looks at the file.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Sets the clock wrong by what the file says, for ever; without a file, or a number in it, it is right.
+pub(crate) async fn follow(file: PathBuf) {
+    loop {
+        let said = tokio::fs::read_to_string(&file).await.ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default();
+        if AHEAD_MS.swap(said, Ordering::Relaxed) != said {
+            tracing::warn!(ahead_ms = said, "the clock of this node was set");
+        }
+        metrics::gauge!("inventory_clock_ahead_ms").set(now().0 as f64 - machine_ms() as f64);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn machine_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Milliseconds since the Unix epoch; 0 for a clock set before it.
 pub(crate) fn now() -> LogTime {
     if let Some(simulated) = SIMULATED.get() {
         return simulated();
     }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    LogTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    LogTime(machine_ms().saturating_add_signed(AHEAD_MS.load(Ordering::Relaxed)))
 }
 
 /// For answers. Times outside of what RFC 3339 can write become the epoch.

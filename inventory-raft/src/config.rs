@@ -54,6 +54,9 @@ pub struct Config {
     /// Bytes that the data directory may take before the same alarm; 0 for as many as there are
     #[arg(long, env = "MAX_DATA_BYTES", default_value_t = 0)]
     pub max_data_bytes: u64,
+    /// A file with the milliseconds that this node's clock is to be ahead, or behind; for drills. Looked at all the time
+    #[arg(long, env = "CLOCK_OFFSET_FILE")]
+    pub clock_offset_file: Option<PathBuf>,
     /// Threads that serve callers and peers; half of the processors unless given. The log's writer, snapshots and the state directory have
     /// threads of their own
     #[arg(long, env = "WORKERS", value_parser = clap::value_parser!(u16).range(1..=1_024))]

@@ -38,6 +38,9 @@ impl RaftListener {
 pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let tls = config.tls.clone().choose()?;
     let tls = tls.map(|files| Tls::open_node(files, &config.cluster_id, config.node_id)).transpose()?.map(Tls::followed);
+    if let Some(file) = config.clock_offset_file.clone() {
+        tokio::spawn(clock::follow(file));
+    }
     let lock = identity::claim(&config.data_dir, &config.cluster_id, config.node_id)?;
     let directories =
         Arc::new(Directories::open(&config.data_dir, config.node_id, lock.directory).context("who was met before")?);

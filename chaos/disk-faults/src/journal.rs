@@ -22,6 +22,9 @@ pub(crate) const WATCHED_VARIABLE: &str = "DISK_FAULTS_WATCHED";
 /// Directory of the journal and the switches; not below the watched one.
 pub(crate) const STATE_VARIABLE: &str = "DISK_FAULTS_STATE";
 
+/// Set: nothing is journaled, and the switches alone count.
+pub(crate) const NO_JOURNAL_VARIABLE: &str = "DISK_FAULTS_NO_JOURNAL";
+
 /// One thing that was done. Inode numbers name files, because names change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Done {

@@ -21,7 +21,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use journal::{Done, FULL, JOURNAL, STATE_VARIABLE, SYNC_FAILS, SYNC_LIES, WATCHED_VARIABLE};
+use journal::{Done, FULL, JOURNAL, NO_JOURNAL_VARIABLE, STATE_VARIABLE, SYNC_FAILS, SYNC_LIES, WATCHED_VARIABLE};
 
 /// The faults of one process's disk.
 #[derive(Clone, Debug)]
@@ -49,6 +49,18 @@ impl DiskFaults {
     pub fn apply(&self, command: &mut Command) -> anyhow::Result<()> {
         command.env("LD_PRELOAD", preload()?).env(WATCHED_VARIABLE, &self.watched).env(STATE_VARIABLE, &self.state);
         Ok(())
+    }
+
+    /// The environment of a process on this disk that is never to lose what was not synced: nothing is journaled, which costs less, and
+    /// nothing can be taken back.
+    pub fn switches_alone(&self) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        Ok(vec![
+            ("LD_PRELOAD", text(preload()?)),
+            (WATCHED_VARIABLE, text(&self.watched)),
+            (STATE_VARIABLE, text(&self.state)),
+            (NO_JOURNAL_VARIABLE, "1".to_owned()),
+        ])
     }
 
     fn switch(&self, name: &str, on: bool) -> io::Result<()> {

@@ -56,6 +56,7 @@ pub(crate) struct Shared {
     lines: [Mutex<Line>; 2],
     bytes: [AtomicU64; 2],
     pub(crate) accepted: AtomicU64,
+    pub(crate) open: AtomicU64,
     resets: AtomicU64,
     pub(crate) throttled: AtomicU64,
     places: Semaphore,
@@ -70,6 +71,7 @@ impl Shared {
             lines: Default::default(),
             bytes: Default::default(),
             accepted: AtomicU64::new(0),
+            open: AtomicU64::new(0),
             resets: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
             places: Semaphore::new(MAX_CONNECTIONS),
@@ -94,10 +96,6 @@ impl Shared {
 
     pub(crate) fn resets(&self) -> u64 {
         self.resets.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn open(&self) -> u64 {
-        (MAX_CONNECTIONS - self.places.available_permits()) as u64
     }
 }
 
@@ -172,9 +170,11 @@ async fn accept_one(listener: &TcpListener, link: &Arc<Shared>) {
         Ok((caller, _)) => {
             place.forget();
             link.accepted.fetch_add(1, Ordering::Relaxed);
+            link.open.fetch_add(1, Ordering::Relaxed);
             let link = link.clone();
             tokio::spawn(async move {
                 carry(caller, link.clone()).await;
+                link.open.fetch_sub(1, Ordering::Relaxed);
                 link.places.add_permits(1);
             });
         }

@@ -186,7 +186,7 @@ impl Links {
             base: link.spec.base,
             now: *link.condition.borrow(),
             faults: faults_of(&link.spec.name),
-            open_connections: link.open(),
+            open_connections: link.open.load(Relaxed),
             accepted_connections: link.accepted.load(Relaxed),
             reset_connections: link.resets(),
             forward_bytes: link.bytes(Direction::Forward),

@@ -1,10 +1,16 @@
 //! `target/deploy/<name>/topology.json`: what is running where.
 //!
-//! Owns: the shape that tools outside the launcher read. Must not: start or stop anything.
+//! Owns: the shape that tools outside the launcher read, and how they ask its supervisor. Must not: start or stop anything itself.
+
+mod control;
+mod fault;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+pub use control::{Ask, Control, ControlAddress, ControlError, MAX_LINE_BYTES, Question, Reply};
+pub use fault::{Hold, HoldView, MAX_LEASE, ProcessFault};
 
 /// A running topology.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +53,8 @@ pub enum ProcessKind {
     Etcd,
     /// The way to the primary.
     Haproxy,
+    /// What the connections between the others are led through.
+    Links,
 }
 
 /// One process. Addresses are `host:port`; servers that speak no HTTP have their own port in `http`.
@@ -62,12 +70,25 @@ pub struct Process {
     pub data_dir: Option<PathBuf>,
 }
 
-/// A link of the fault proxy.
+/// A link of the fault proxy: the connections that one process opens to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
+    /// What the proxy calls it.
+    pub name: String,
+    /// Names of processes.
     pub from: String,
     pub to: String,
+    pub from_region: String,
+    pub to_region: String,
+    /// Where `from` connects.
+    pub address: String,
+    /// Where `to` listens.
+    pub target: String,
+    /// `host:port` of the proxy's control.
     pub control: String,
+    /// How far the regions are from each other, there and back.
+    #[serde(default)]
+    pub round_trip_ms: u64,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Tls, TlsError, TlsPaths};
+use crate::{Tls, TlsError, TlsPaths, Via, via};
 
 /// What was given on a command line or in the environment.
 #[derive(Clone, Debug, Default)]
@@ -43,11 +43,15 @@ pub struct TlsArgs {
     /// Without TLS: whoever reaches the ports may read and change stock
     #[arg(long, env = "INVENTORY_PLAINTEXT", global = true)]
     plaintext: bool,
+    /// Connect to another address in the place of one that members are known by: HOST:PORT=HOST:PORT, separated by commas
+    #[arg(long, env = "INVENTORY_VIA", value_delimiter = ',', global = true)]
+    via: Vec<Via>,
 }
 
 impl TlsArgs {
-    /// The files, or `None` for plaintext.
+    /// The files, or `None` for plaintext. From now on connections go by the ways that are given.
     pub fn choose(self) -> Result<Option<TlsPaths>, TlsError> {
+        via::lead(self.via);
         Given { ca: self.tls_ca, cert: self.tls_cert, key: self.tls_key, plaintext: self.plaintext }.choose("")
     }
 }
@@ -67,6 +71,9 @@ pub struct InventoryTlsArgs {
     /// Talk to the inventory without TLS
     #[arg(long, env = "INVENTORY_PLAINTEXT")]
     pub inventory_plaintext: bool,
+    /// Connect to another address in the place of one that a node is known by: HOST:PORT=HOST:PORT, separated by commas
+    #[arg(long, env = "INVENTORY_VIA", value_delimiter = ',')]
+    pub inventory_via: Vec<Via>,
 }
 
 impl InventoryTlsArgs {
@@ -81,8 +88,10 @@ impl InventoryTlsArgs {
             || [&self.inventory_tls_ca, &self.inventory_tls_cert, &self.inventory_tls_key].iter().any(|of| of.is_some())
     }
 
-    /// The identity, its files followed; `None` for plaintext. Must be called inside a runtime.
+    /// The identity, its files followed; `None` for plaintext. Must be called inside a runtime. From now on connections go by the ways
+    /// that are given.
     pub fn open(self) -> Result<Option<Tls>, TlsError> {
+        via::lead(self.inventory_via);
         let given = Given {
             ca: self.inventory_tls_ca,
             cert: self.inventory_tls_cert,

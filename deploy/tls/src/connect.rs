@@ -24,10 +24,13 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower_service::Service;
 
-use crate::{Tls, TlsError, Wanted, origin, refusal};
+use crate::{Tls, TlsError, Wanted, origin, refusal, via};
 
-/// Longest wait for a TCP connection, and again for the handshake on it: unless a node is away, each is a round trip or two.
+/// Longest wait for a TCP connection: unless a node is away, a round trip.
 const DEFAULT_LIMIT: Duration = Duration::from_millis(500);
+
+/// How many times as long the handshake on it may take: it is a round trip or two, the longest of 220 ms, and work on a machine that may be busy.
+const HANDSHAKE_LIMITS: u32 = 2;
 
 /// TLS asks for a name of the server. Ours are in certificates and not in the DNS, and this one is never sent or looked at.
 const ANY_NAME: &str = "inventory";
@@ -63,7 +66,7 @@ impl Connector {
         tls.map_or_else(Self::plaintext, |tls| Self::tls(tls, wanted))
     }
 
-    /// Another limit for the connection and for the handshake, each.
+    /// Another limit for the connection; the handshake has twice as long.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
@@ -71,12 +74,12 @@ impl Connector {
 
     async fn connect(self, host: String, port: u16) -> io::Result<Stream> {
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        let tcp = timeout(self.limit, TcpStream::connect((host.as_str(), port))).await.map_err(late)??;
+        let tcp = timeout(self.limit, TcpStream::connect(via::route(&host, port))).await.map_err(late)??;
         tcp.set_nodelay(true)?;
         let Some(tls) = self.tls else { return Ok(Stream::Plain(tcp)) };
         let name = if self.by_host { host.clone() } else { ANY_NAME.to_owned() };
         let name = ServerName::try_from(name).map_err(io::Error::other)?;
-        let stream = timeout(self.limit, tls.connect(name, tcp)).await.map_err(late)?;
+        let stream = timeout(self.limit * HANDSHAKE_LIMITS, tls.connect(name, tcp)).await.map_err(late)?;
         stream.map(|stream| Stream::Tls(Box::new(stream))).inspect_err(|error| {
             refusal::tell("outgoing", &format_args!("{host}:{port}"), error);
         })

@@ -16,6 +16,7 @@ mod origin;
 mod public;
 mod refusal;
 mod verify;
+mod via;
 
 pub use accept::{Accepted, Acceptor};
 pub use args::{Given, InventoryTlsArgs, TlsArgs};
@@ -26,3 +27,4 @@ pub use identity::Tls;
 pub use name::{NameError, PeerName, Role};
 pub use public::PublicTls;
 pub use verify::Wanted;
+pub use via::Via;

@@ -17,13 +17,15 @@ use std::{
 };
 
 use crate::{
-    journal::{Done, FULL, JOURNAL, STATE_VARIABLE, SYNC_FAILS, SYNC_LIES, WATCHED_VARIABLE},
+    journal::{Done, FULL, JOURNAL, NO_JOURNAL_VARIABLE, STATE_VARIABLE, SYNC_FAILS, SYNC_LIES, WATCHED_VARIABLE},
     real::real,
 };
 
 pub(crate) struct Watch {
     watched: PathBuf,
     state: PathBuf,
+    /// Without, there are only the switches.
+    journals: bool,
     journal: Mutex<File>,
     /// Entries in the journal.
     pub(crate) entries: AtomicUsize,
@@ -67,7 +69,8 @@ impl Watch {
             rest = after;
         }
         let kept = AtomicUsize::new(entries);
-        Some(Self { watched, state, journal: Mutex::new(journal), entries: AtomicUsize::new(entries), kept })
+        let journals = std::env::var_os(NO_JOURNAL_VARIABLE).is_none();
+        Some(Self { watched, state, journals, journal: Mutex::new(journal), entries: AtomicUsize::new(entries), kept })
     }
 
     pub(crate) fn is_below(&self, path: &str) -> bool {
@@ -91,6 +94,9 @@ impl Watch {
     }
 
     fn add(&self, entry: &Done) {
+        if !self.journals {
+            return;
+        }
         let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = entry.encode();
         let mut rest = &bytes[..];
@@ -105,6 +111,9 @@ impl Watch {
 
     /// What lies where `length` bytes are about to be written; without an offset, at the descriptor's own.
     pub(crate) fn journal_write(&self, fd: c_int, offset: Option<u64>, length: usize) {
+        if !self.journals {
+            return;
+        }
         let mut file = borrowed(fd);
         let Ok(metadata) = file.metadata() else { return };
         let appends = fs::read_to_string(format!("/proc/self/fdinfo/{fd}"))
@@ -126,6 +135,9 @@ impl Watch {
     }
 
     pub(crate) fn journal_truncate(&self, fd: c_int, length: u64) {
+        if !self.journals {
+            return;
+        }
         let Ok(metadata) = borrowed(fd).metadata() else { return };
         let lost = metadata.len().saturating_sub(length);
         let mut before = vec![0; usize::try_from(lost).unwrap_or(0)];
@@ -139,6 +151,9 @@ impl Watch {
     }
 
     pub(crate) fn journal_truncate_path(&self, path: &str) {
+        if !self.journals {
+            return;
+        }
         let mut before = Vec::new();
         let Ok(mut file) = File::open(path) else { return };
         let (Ok(metadata), Ok(_)) = (file.metadata(), file.read_to_end(&mut before)) else { return };
@@ -170,11 +185,17 @@ impl Watch {
     }
 
     pub(crate) fn journal_rename(&self, from: &str, to: &str) {
+        if !self.journals {
+            return;
+        }
         let kept = self.keep(to).unwrap_or_else(|| "-".to_owned());
         self.add(&Done::Renamed { directory: Self::directory_of(to), from: from.to_owned(), to: to.to_owned(), kept });
     }
 
     pub(crate) fn journal_remove(&self, path: &str) {
+        if !self.journals {
+            return;
+        }
         if let Some(kept) = self.keep(path) {
             self.add(&Done::Removed { directory: Self::directory_of(path), path: path.to_owned(), kept });
         }
