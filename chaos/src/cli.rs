@@ -2,6 +2,10 @@
 
 mod audit;
 mod check;
+mod doctor;
+mod heal;
+mod inject;
+mod list;
 mod load;
 mod report;
 
@@ -10,7 +14,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use deploy_api::Topology;
 
-/// Practise failover, and prove that nothing was oversold and no order was lost.
+/// Break a storefront, practise failover, and prove that nothing was oversold and no order was lost.
 #[derive(Parser)]
 #[command(name = "chaos", version)]
 pub(crate) struct Cli {
@@ -42,6 +46,20 @@ enum Command {
     ///
     /// Exit codes: 0 nothing that held is violated, 1 a file could not be read, 2 wrong usage, 4 a check that held does not any more.
     Diff(report::DiffArgs),
+    /// Try what this machine and a topology can be broken with
+    ///
+    /// Exit codes: 0 every fault that needs no topology can be injected, 1 not so.
+    Doctor(Of),
+    /// Show every fault with its parameters, and what is broken now
+    List(Of),
+    /// Break something for a while, prove that it took effect, and heal it
+    ///
+    /// It heals at the end, at Ctrl-C, and by itself, within the lease, when this program is killed.
+    ///
+    /// Exit codes: 0 it took effect and is healed, 1 it could not be injected or healed, 2 wrong usage, 3 it was injected and did not take effect.
+    Inject(inject::InjectArgs),
+    /// Heal what is broken, whoever broke it
+    Heal(heal::HealArgs),
 }
 
 /// What is wrong with the system.
@@ -54,6 +72,15 @@ pub(crate) const UNDECIDED: u8 = 5;
 pub(crate) enum Output {
     Table,
     Json,
+}
+
+/// Which topology, and for whom.
+#[derive(Args)]
+struct Of {
+    #[command(flatten)]
+    at: Where,
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
 }
 
 /// Which topology.
@@ -69,8 +96,11 @@ pub(crate) struct Where {
 
 impl Where {
     pub(crate) fn topology(&self) -> anyhow::Result<Topology> {
-        let file = self.topology.clone().unwrap_or_else(|| chaos::audit::topology_file(&self.name));
-        Ok(Topology::read(&file)?)
+        Ok(Topology::read(&self.file())?)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.topology.clone().unwrap_or_else(|| chaos::audit::topology_file(&self.name))
     }
 }
 
@@ -82,6 +112,10 @@ impl Cli {
             Command::Load(args) => load::run(args).await,
             Command::Report(args) => report::run(&args),
             Command::Diff(args) => report::compare(&args),
+            Command::Doctor(of) => doctor::run(&of).await,
+            Command::List(of) => list::run(&of).await,
+            Command::Inject(args) => inject::run(args).await,
+            Command::Heal(args) => heal::run(&args).await,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Shoppers as workload, a record of what they saw, and the proof that both stores agree.
+//! Shoppers as workload, faults, a record of what was seen, and the proof that both stores agree.
 //!
-//! Owns: what shoppers and clients do, what was heard, the checks over it, and the report. Must not: start or stop processes.
+//! Owns: what shoppers and clients do, what may be broken, what was heard, the checks over it, and the report. Must not: start a topology.
 
 pub mod audit;
 pub mod check;
+pub mod fault;
 pub mod history;
 pub mod prove;
 pub mod report;

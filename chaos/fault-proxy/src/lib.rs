@@ -17,5 +17,5 @@ mod wire;
 pub use client::{ProxyClient, ProxyError};
 pub use condition::{Condition, ConditionError, MAX_DELAY, Way};
 pub use lease::{Full, Leases, MAX_FAULTS};
-pub use serve::{Args, Links, run};
+pub use serve::{Args, Links, Refused, run};
 pub use wire::{Fault, FaultView, LinkSpec, LinkView, MAX_LEASE, Renewal};

@@ -38,22 +38,23 @@ pub struct Args {
     pub token: String,
 }
 
-/// The links of a proxy and what is wrong with them.
-pub struct Links {
-    links: BTreeMap<String, Arc<Shared>>,
-    held: Mutex<Leases<Fault>>,
-    began: Instant,
-    changed: Notify,
-}
-
+/// Why a fault was not set.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
+pub enum Refused {
     #[error("there is no link {0:?}; GET /v1/links lists them")]
     UnknownLink(String),
     #[error("a fault is on one link at least")]
     NoLinks,
     #[error(transparent)]
     Full(#[from] Full),
+}
+
+/// The links of a proxy and what is wrong with them.
+pub struct Links {
+    links: BTreeMap<String, Arc<Shared>>,
+    held: Mutex<Leases<Fault>>,
+    began: Instant,
+    changed: Notify,
 }
 
 impl Links {
@@ -116,7 +117,8 @@ impl Links {
         }
     }
 
-    pub(crate) fn set(&self, id: &str, fault: Fault) -> Result<(), Refused> {
+    /// Sets a fault, or another one in its place, until its lease is over.
+    pub fn set(&self, id: &str, fault: Fault) -> Result<(), Refused> {
         if let Some(unknown) = fault.links.iter().find(|name| !self.links.contains_key(*name)) {
             return Err(Refused::UnknownLink(unknown.clone()));
         }
@@ -144,7 +146,7 @@ impl Links {
     }
 
     /// Whether there was such a fault.
-    pub(crate) fn heal(&self, id: &str) -> bool {
+    pub fn heal(&self, id: &str) -> bool {
         let mut held = self.held();
         let was = held.end(id).is_some();
         self.apply(&held);
@@ -170,7 +172,8 @@ impl Links {
         self.held().iter().map(view).collect()
     }
 
-    pub(crate) fn views(&self) -> Vec<LinkView> {
+    /// Every link as it is now.
+    pub fn views(&self) -> Vec<LinkView> {
         use std::sync::atomic::Ordering::Relaxed;
         let held = self.held();
         let faults_of = |name: &str| {

@@ -1,0 +1,120 @@
+//! `chaos inject`
+
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use chaos::fault::{Fault, Injector, Proof, Target, plan};
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+use super::{Output, Where};
+
+/// Longest time for one fault: a night.
+const MAX_TIME: Duration = Duration::from_secs(12 * 3_600);
+
+#[derive(Args)]
+pub(crate) struct InjectArgs {
+    /// Name of a fault, as `chaos list` has it
+    fault: String,
+    /// Whom it is at: leader, follower, region-of(leader), edge:eu, postgres, random(follower), a process, ...
+    #[arg(long)]
+    target: Target,
+    /// How long: 500ms, 10s, 5m
+    #[arg(long = "for", default_value = "10s", value_parser = time)]
+    time: Duration,
+    /// A parameter of the fault, NAME=NUMBER; may be given several times
+    #[arg(long = "set", value_parser = parameter)]
+    parameters: Vec<(String, i64)>,
+    /// It heals so long after this program's last word
+    #[arg(long, default_value = "5s", value_parser = time)]
+    lease: Duration,
+    /// Draws who is meant by random(...)
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    at: Where,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => return Err(format!("{text:?} is no time; say 500ms, 10s or 5m")),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("{text:?} is no time; say 500ms, 10s or 5m"))?;
+    let time = Duration::from_millis(number.saturating_mul(unit_ms));
+    if time.is_zero() || time > MAX_TIME { Err(format!("1ms to {} hours", MAX_TIME.as_secs() / 3_600)) } else { Ok(time) }
+}
+
+fn parameter(text: &str) -> Result<(String, i64), String> {
+    let shape = || format!("{text:?} is not NAME=NUMBER");
+    let (name, number) = text.split_once('=').ok_or_else(shape)?;
+    Ok((name.to_owned(), number.parse().map_err(|_| shape())?))
+}
+
+pub(crate) async fn run(args: InjectArgs) -> anyhow::Result<ExitCode> {
+    let parameters: BTreeMap<String, i64> = args.parameters.iter().cloned().collect();
+    let fault = match Fault::parse(&args.fault, &parameters) {
+        Ok(fault) => fault,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let injector = Injector::open(&args.at.file()).await?;
+    let snapshot = injector.snapshot().await?;
+    let targets = args.target.resolve(&snapshot, args.seed)?;
+    let action = plan(fault, &targets, &snapshot)?;
+    let id = format!("{}-{}", args.fault, &Uuid::new_v4().simple().to_string()[..8]);
+    // Whoever wants this to end now wants it healed.
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stop = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let mut stop = std::pin::pin!(stop);
+    let injected = tokio::select! {
+        injected = injector.inject(&id, action, args.lease) => injected?,
+        () = stop.as_mut() => anyhow::bail!("stopped while the fault was injected; it heals within {:?}", args.lease),
+    };
+    let held = async {
+        let proof = injected.proof().await;
+        say(&args, &id, &targets, proof.as_ref().ok());
+        tokio::time::sleep(args.time).await;
+        proof
+    };
+    let proof = tokio::select! {
+        proof = held => Some(proof),
+        () = stop.as_mut() => None,
+    };
+    let was_lost = injected.was_lost();
+    injected.heal().await.context("the fault is not healed; it heals when its lease is over")?;
+    if args.output == Output::Table {
+        println!("healed");
+    }
+    Ok(match proof.transpose()? {
+        Some(proof) if !proof.bit() || was_lost => ExitCode::from(3),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+fn say(args: &InjectArgs, id: &str, targets: &[String], proof: Option<&Proof>) {
+    if args.output == Output::Json {
+        return println!("{}", json!({"id": id, "fault": args.fault, "targets": targets, "proof": proof}));
+    }
+    let verdict = match proof {
+        Some(Proof::Bit(what)) => format!("took effect: {what}"),
+        Some(Proof::Missed(why)) => format!("DID NOT TAKE EFFECT: {why}"),
+        None => "could not be looked at".to_owned(),
+    };
+    println!("{} at {} {verdict}", args.fault, targets.join(", "));
+}

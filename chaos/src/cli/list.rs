@@ -1,0 +1,49 @@
+//! `chaos list`
+
+use std::process::ExitCode;
+
+use chaos::fault::{CATALOG, Entry, Injector};
+use comfy_table::Table;
+use serde_json::{Value, json};
+
+use super::{Of, Output};
+
+fn entry(entry: &Entry) -> Value {
+    let parameter =
+        |one: &chaos::fault::Parameter| json!({"name": one.name, "default": one.default, "least": one.least, "most": one.most});
+    let parameters: Vec<Value> = entry.parameters.iter().map(parameter).collect();
+    json!({"name": entry.name, "about": entry.about, "parameters": parameters, "needs": entry.needs.flag()})
+}
+
+pub(crate) async fn run(of: &Of) -> anyhow::Result<ExitCode> {
+    // Without a topology there is still what could be done.
+    let active = match Injector::open(&of.at.file()).await {
+        Ok(injector) => Some(injector.active().await?),
+        Err(_) => None,
+    };
+    if of.output == Output::Json {
+        let active = active.map(|(holds, links)| json!({"processes": holds, "links": links}));
+        println!("{}", json!({"faults": CATALOG.iter().map(entry).collect::<Vec<_>>(), "active": active}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.set_header(["fault", "what it does", "parameters", "needs"]);
+    for entry in &CATALOG {
+        let parameter = |one: &chaos::fault::Parameter| format!("{}={} ({} to {})", one.name, one.default, one.least, one.most);
+        let parameters = entry.parameters.iter().map(parameter).collect::<Vec<_>>().join(", ");
+        table.add_row([entry.name, entry.about, &parameters, entry.needs.flag()]);
+    }
+    println!("{table}");
+    println!(
+        "targets: leader, follower, quorum-minus-one, region:NAME, region-of(TARGET), random(TARGET), KIND, KIND:REGION, a process"
+    );
+    if let Some((holds, faults)) = active {
+        for hold in holds {
+            println!("now: {} is {:?} at {}, for {} ms more", hold.id, hold.fault, hold.processes.join(", "), hold.left_ms);
+        }
+        for fault in faults {
+            println!("now: {} at {} links, for {} ms more", fault.id, fault.links.len(), fault.left_ms);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,78 @@
+//! What is asked of nodes of the inventory: who leads, a mark in the log, a hand-over, their metrics.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use deploy_api::{ProcessKind, TlsFiles, Topology};
+use http::{Method, Request, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Full, Limited};
+use inventory_api::{ClusterView, TransferLeaderRequest, paths};
+use serde::{Serialize, de::DeserializeOwned};
+use storefront_tls::{Connector, HttpClient, Tls, TlsPaths, Wanted};
+use tokio::time::timeout;
+
+/// Longest wait for one answer.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// A view of five members has a kilobyte, the metrics of a node some 50.
+const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+#[derive(Clone)]
+pub(super) struct Admin {
+    http: HttpClient<Full<Bytes>>,
+}
+
+impl Admin {
+    pub(super) fn new(topology: &Topology) -> anyhow::Result<Self> {
+        let files = topology.inventory_tls.clone();
+        let tls = files.map(|TlsFiles { ca, cert, key }| Tls::open(TlsPaths { ca, cert, key })).transpose()?;
+        Ok(Self { http: HttpClient::new(Connector::of(tls.as_ref(), Wanted::AnyNode)) })
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, address: &str, path: &str, body: Option<&impl Serialize>) -> anyhow::Result<T> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let request = Request::builder().method(method).uri(format!("http://{address}{path}"));
+        let request = request.header(CONTENT_TYPE, "application/json");
+        let bytes = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let answered = async {
+            let answer = self.http.send(request.body(bytes.into())?).await?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await.map_err(anyhow::Error::from_boxed)?;
+            let body = body.to_bytes();
+            ensure!(status.is_success(), "{address} answers {status}: {}", String::from_utf8_lossy(&body));
+            Ok(serde_json::from_slice(&body)?)
+        };
+        timeout(LIMIT, answered).await.with_context(|| format!("{address} does not answer"))?
+    }
+
+    /// The newest view that any node has: a node that is cut off has an old one and does not know it.
+    pub(super) async fn view(&self, topology: &Topology) -> Option<ClusterView> {
+        let nodes = topology.http_of(ProcessKind::Inventory);
+        let asked = nodes.iter().map(|node| self.ask::<ClusterView>(node, paths::CLUSTER, None::<&()>));
+        let views = futures_util::future::join_all(asked).await;
+        views.into_iter().flatten().max_by_key(|view| (view.leader.is_some(), view.term, view.applied_index))
+    }
+
+    /// Hands leadership to the node at that address.
+    pub(super) async fn transfer(&self, view: &ClusterView, to: &str) -> anyhow::Result<()> {
+        let leader = view.leader.as_ref().context("nobody leads the inventory now")?;
+        let member = view.members.iter().find(|member| member.address == to);
+        let request = TransferLeaderRequest { to: member.with_context(|| format!("{to} is no member"))?.id };
+        self.ask::<serde_json::Value>(&leader.address, paths::admin::TRANSFER_LEADER, Some(&request)).await.map(drop)
+    }
+
+    /// Puts an entry into the log that changes nothing: every node has to write and sync it.
+    pub(super) async fn mark(&self, view: &ClusterView) -> anyhow::Result<()> {
+        let leader = view.leader.as_ref().context("nobody leads the inventory now")?;
+        self.ask::<serde_json::Value>(&leader.address, paths::admin::MARK, Some(&serde_json::json!({}))).await.map(drop)
+    }
+}
+
+/// A gauge of a process's admin port.
+pub(super) async fn gauge(admin: &str, name: &str) -> anyhow::Result<f64> {
+    let text = reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?;
+    let text = text.get(format!("http://{admin}/metrics")).send().await?.text().await?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().last()?.parse().ok());
+    value.with_context(|| format!("{admin} has no metric {name}"))
+}
