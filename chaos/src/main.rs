@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    cli::Cli::parse().run().await
+async fn main() -> ExitCode {
+    cli::Cli::parse().run().await.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use deploy_api::{Process, ProcessFault, Topology};
-use fault_proxy::Condition;
+use fault_proxy::{Condition, Way};
+use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -69,12 +70,12 @@ impl Baseline {
             for link in injector.links().await? {
                 throttled.insert(link.name.clone(), link.throttled);
             }
-            for (name, condition) in some_of(conditions) {
-                let Some(link) = topology.links.iter().find(|link| link.name == name) else { continue };
-                if matches!(probe(&link.address, SILENCE).await, Heard::Answer(_)) {
-                    answered.push((name, link.address.clone(), condition));
-                }
-            }
+            let tried = some_of(conditions).into_iter().filter_map(|(name, condition)| {
+                let link = topology.links.iter().find(|link| link.name == name)?;
+                Some((name, link.address.clone(), condition))
+            });
+            let tried = tried.map(async |link| (matches!(probe(&link.1, SILENCE).await, Heard::Answer(_)), link));
+            answered.extend(join_all(tried).await.into_iter().filter(|(answers, _)| *answers).map(|(_, link)| link));
         }
         let leader = leader(injector, &topology).await;
         Ok(Self { pids, leader, answered, throttled })
@@ -97,7 +98,7 @@ fn some_of(conditions: &[LinkCondition]) -> Vec<(String, Condition)> {
 
 pub(super) async fn prove(injector: &Injector, action: &Action, before: &Baseline) -> anyhow::Result<Proof> {
     match action {
-        Action::Links(_) => links(injector, before).await,
+        Action::Links(conditions) => links(injector, conditions, before).await,
         Action::Transfer { to } => transferred(injector, to, before).await,
         Action::Restart { processes } => {
             let topology = injector.topology().await?;
@@ -244,22 +245,21 @@ async fn transferred(injector: &Injector, to: &str, before: &Baseline) -> anyhow
     Ok(Proof::Missed(format!("{last:?} leads, and {:?} did before", before.leader)))
 }
 
-async fn links(injector: &Injector, before: &Baseline) -> anyhow::Result<Proof> {
+async fn links(injector: &Injector, conditions: &[LinkCondition], before: &Baseline) -> anyhow::Result<Proof> {
+    let is_narrow = |way: &Way| way.bytes_per_s.is_some();
+    if conditions.iter().any(|of| is_narrow(&of.condition.forward) || is_narrow(&of.condition.backward)) {
+        return narrow(injector, conditions, before).await;
+    }
     if before.answered.is_empty() {
         return Ok(Proof::Missed("no link that the fault is at answered before, so nothing shows what it does".to_owned()));
     }
-    let mut seen = Vec::new();
-    for (name, address, condition) in &before.answered {
-        let found = match condition.forward.bytes_per_s.is_some() || condition.backward.bytes_per_s.is_some() {
-            true => is_narrow(injector, name, before).await?,
-            false => shows(probe(address, SILENCE + 3 * condition.round_trip()).await, condition),
-        };
-        match found {
-            Ok(what) => seen.push(format!("{name} {what}")),
-            Err(why) => return Ok(Proof::Missed(format!("{name} {why}"))),
-        }
-    }
-    Ok(Proof::Bit(seen.join("; ")))
+    let tried = before.answered.iter().map(async |(name, address, condition)| {
+        let heard = probe(address, SILENCE + 3 * condition.round_trip()).await;
+        let seen = shows(heard, condition);
+        seen.map(|what| format!("{name} {what}")).map_err(|why| format!("{name} {why}"))
+    });
+    let seen: Result<Vec<String>, String> = join_all(tried).await.into_iter().collect();
+    Ok(seen.map_or_else(Proof::Missed, |seen| Proof::Bit(seen.join("; "))))
 }
 
 /// Whether what was heard over a link is what its condition makes of it.
@@ -277,24 +277,23 @@ fn shows(heard: Heard, condition: &Condition) -> Seen {
     }
 }
 
-async fn is_narrow(injector: &Injector, name: &str, before: &Baseline) -> anyhow::Result<Seen> {
-    let was = before.throttled.get(name).copied().unwrap_or_default();
+/// What is idle is not slowed: it took effect as soon as bytes had to wait at one of the links.
+async fn narrow(injector: &Injector, conditions: &[LinkCondition], before: &Baseline) -> anyhow::Result<Proof> {
     let began = Instant::now();
     while began.elapsed() < SHOWS_WITHIN {
-        let links = injector.links().await?;
-        let now = links.iter().find(|link| link.name == *name).map_or(0, |link| link.throttled);
-        if now > was {
-            return Ok(Ok(format!("made bytes wait {} times", now - was)));
+        for link in injector.links().await? {
+            let was = before.throttled.get(&link.name).copied().unwrap_or_default();
+            if link.throttled > was && conditions.iter().any(|of| of.links.contains(&link.name)) {
+                return Ok(Proof::Bit(format!("{} made bytes wait {} times", link.name, link.throttled - was)));
+            }
         }
         sleep(LOOK).await;
     }
-    Ok(Err("made nothing wait: nothing went over it".to_owned()))
+    Ok(Proof::Missed("no link made anything wait: too little went over them".to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
-    use fault_proxy::Way;
-
     use super::*;
 
     #[test]
