@@ -101,7 +101,7 @@ fn keep(kind: &Kind, log: &PathBuf, pid: &Mutex<Option<u32>>, orders: &mpsc::Rec
                     true => Err("it runs already".to_owned()),
                     false => {
                         tell(&None);
-                        start(kind, log, &mut child, until)
+                        start(kind, log, &mut child, pid, until)
                     }
                 };
                 tell(&child);
@@ -129,7 +129,7 @@ fn keep(kind: &Kind, log: &PathBuf, pid: &Mutex<Option<u32>>, orders: &mpsc::Rec
     }
 }
 
-fn start(kind: &Kind, log: &PathBuf, child: &mut Option<Child>, until: Until) -> Result<(), String> {
+fn start(kind: &Kind, log: &PathBuf, child: &mut Option<Child>, pid: &Mutex<Option<u32>>, until: Until) -> Result<(), String> {
     if fs::metadata(log).is_ok_and(|found| found.len() > MAX_LOG_BYTES) {
         fs::remove_file(log).map_err(|error| error.to_string())?;
     }
@@ -158,6 +158,8 @@ fn start(kind: &Kind, log: &PathBuf, child: &mut Option<Child>, until: Until) ->
         }
     };
     let started = child.insert(started);
+    // It may be slowed from its first moment, long before it is ready.
+    *pid.lock().unwrap_or_else(PoisonError::into_inner) = Some(started.id());
     let waits = until == Until::Ready || matches!(kind, Kind::Service(..));
     let Some((address, path)) = asks.filter(|_| waits) else { return Ok(()) };
     let ready = readiness::wait(&address, path, || matches!(started.try_wait(), Ok(None)));
