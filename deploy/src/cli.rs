@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use deploy_api::Control;
 
 use crate::{
-    bench, build, check,
+    bench, build, check, detached,
     plan::Place,
     seed, show, sqlx_prepare,
     supervisor::{self, Supervisor},
@@ -230,7 +230,7 @@ fn foreground(up: &Up, people: bool) -> anyhow::Result<u8> {
 fn detach(up: &Up) -> anyhow::Result<u8> {
     build::services(up.release)?;
     let place = Place::of(&up.at.name)?;
-    let topology = supervisor::spawn_detached(&place, &std::env::args().skip(2).collect::<Vec<_>>())?;
+    let topology = detached::spawn(&place, &std::env::args().skip(2).collect::<Vec<_>>())?;
     show::print(&topology, Output::Table)?;
     println!("\n{}", show::operator(&topology));
     println!("\nopen http://{}\n\n`cargo deploy down` stops everything; the data stays.", show::front_door(&topology));

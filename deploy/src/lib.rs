@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod control;
 mod database;
+mod detached;
 mod fault_points;
 mod guardian;
 mod keeper;

@@ -49,7 +49,7 @@ const fn number(name: &'static str, default: i64, least: i64, most: i64) -> Para
 }
 
 const STOPPED: &[Parameter] = &[number("stopped_percent", 90, 1, 99)];
-const LATENCY: &[Parameter] = &[number("latency_ms", 100, 0, 60_000), number("jitter_ms", 0, 0, 60_000)];
+const LATENCY: &[Parameter] = &[number("latency_ms", 100, 1, 60_000), number("jitter_ms", 0, 0, 60_000)];
 const BANDWIDTH: &[Parameter] = &[number("bytes_per_s", 10_000, 1, 1_000_000_000)];
 const CLOCK: &[Parameter] = &[number("offset_ms", 60_000, -86_400_000, 86_400_000)];
 
@@ -165,9 +165,6 @@ impl Fault {
     fn check(self, fault: &'static str) -> Result<Self, FaultError> {
         match self {
             Self::Process(ProcessFault::Clock { offset_ms: 0 }) => Err(FaultError::Nothing { fault, reason: "offset_ms is 0" }),
-            Self::Link { condition, .. } if condition == Condition::default() => {
-                Err(FaultError::Nothing { fault, reason: "latency_ms and jitter_ms are 0" })
-            }
             fine => Ok(fine),
         }
     }
@@ -215,7 +212,7 @@ mod tests {
         assert!(said(parse("process.kill", &[("signal", 9)])).contains("takes none"));
         assert!(said(parse("process.slow", &[("stopped_percent", 100)])).contains("1 to 99"));
         assert!(said(parse("clock.skew", &[("offset_ms", 0)])).contains("changes nothing"));
-        assert!(said(parse("link.latency", &[("latency_ms", 0)])).contains("changes nothing"));
+        assert!(said(parse("link.latency", &[("latency_ms", 0)])).contains("1 to 60000"));
         let late = parse("link.latency", &[("latency_ms", 5)]).unwrap();
         let Fault::Link { condition, from_too: true } = late else { panic!("{late:?}") };
         assert_eq!((condition.forward.latency_us, condition.backward.latency_us), (5_000, 5_000));

@@ -22,6 +22,12 @@ const TRIED_LINKS: usize = 6;
 /// Longest wait for an answer over a link or of a process: what is later counts as silence. Far above the longest round trip.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// Round trips of a try: the handshake's, and that of the end of each half.
+const TRIPS: u32 = 2;
+
+/// Tries of one link, of which the quickest counts.
+const TRIES: u32 = 3;
+
 /// Longest wait for a fault to show.
 const SHOWS_WITHIN: Duration = Duration::from_secs(15);
 
@@ -47,12 +53,23 @@ impl Proof {
     }
 }
 
+/// A link that answered before the fault.
+struct Tried {
+    name: String,
+    address: String,
+    /// What the fault adds.
+    condition: Condition,
+    /// Of the link without faults.
+    length: Duration,
+    took: Duration,
+}
+
 /// What was seen before the fault.
 pub(super) struct Baseline {
     pids: BTreeMap<String, Option<u32>>,
     leader: Option<(String, u64)>,
-    /// Links that answered, with their conditions to come; of the fault's links, some.
-    answered: Vec<(String, String, Condition)>,
+    /// Links that answered; of the fault's links, some.
+    answered: Vec<Tried>,
     throttled: BTreeMap<String, u64>,
 }
 
@@ -72,10 +89,13 @@ impl Baseline {
             }
             let tried = some_of(conditions).into_iter().filter_map(|(name, condition)| {
                 let link = topology.links.iter().find(|link| link.name == name)?;
-                Some((name, link.address.clone(), condition))
+                Some((name, link.address.clone(), condition, Duration::from_millis(link.round_trip_ms)))
             });
-            let tried = tried.map(async |link| (matches!(probe(&link.1, SILENCE).await, Heard::Answer(_)), link));
-            answered.extend(join_all(tried).await.into_iter().filter(|(answers, _)| *answers).map(|(_, link)| link));
+            let tried = tried.map(async |(name, address, condition, length)| match quickest(&address, SILENCE).await {
+                Heard::Answer(took) => Some(Tried { name, address, condition, length, took }),
+                _ => None,
+            });
+            answered.extend(join_all(tried).await.into_iter().flatten());
         }
         let leader = leader(injector, &topology).await;
         Ok(Self { pids, leader, answered, throttled })
@@ -253,27 +273,38 @@ async fn links(injector: &Injector, conditions: &[LinkCondition], before: &Basel
     if before.answered.is_empty() {
         return Ok(Proof::Missed("no link that the fault is at answered before, so nothing shows what it does".to_owned()));
     }
-    let tried = before.answered.iter().map(async |(name, address, condition)| {
-        let heard = probe(address, SILENCE + 3 * condition.round_trip()).await;
-        let seen = shows(heard, condition);
-        seen.map(|what| format!("{name} {what}")).map_err(|why| format!("{name} {why}"))
+    let tried = before.answered.iter().map(async |link| {
+        let heard = quickest(&link.address, SILENCE + TRIPS * (link.length + link.condition.round_trip())).await;
+        shows(heard, link).map(|what| format!("{} {what}", link.name)).map_err(|why| format!("{} {why}", link.name))
     });
     let seen: Result<Vec<String>, String> = join_all(tried).await.into_iter().collect();
     Ok(seen.map_or_else(Proof::Missed, |seen| Proof::Bit(seen.join("; "))))
 }
 
+/// The quickest of a few tries: a busy machine makes an answer late, and none early.
+async fn quickest(address: &str, limit: Duration) -> Heard {
+    let mut best = probe(address, limit).await;
+    for _ in 1..TRIES {
+        let Heard::Answer(took) = best else { return best };
+        let Heard::Answer(again) = probe(address, limit).await else { return best };
+        best = Heard::Answer(took.min(again));
+    }
+    best
+}
+
 /// Whether what was heard over a link is what its condition makes of it.
-fn shows(heard: Heard, condition: &Condition) -> Seen {
-    let deaf = !condition.connects();
+fn shows(heard: Heard, link: &Tried) -> Seen {
+    let Tried { condition, length, took: before, .. } = link;
+    let is_deaf = !condition.connects();
+    let at_least = TRIPS * (*length + condition.round_trip());
     match heard {
         Heard::Refused if condition.refuse => Ok("refuses connections".to_owned()),
         Heard::Reset if condition.reset => Ok("resets connections".to_owned()),
-        Heard::Silence if deaf => Ok("takes connections and says nothing".to_owned()),
-        // The end of one half came there, and that of the other back.
-        Heard::Answer(took) if !deaf && !condition.reset && !condition.refuse && took >= condition.round_trip() => {
-            Ok(format!("takes {took:.0?} there and back"))
+        Heard::Silence if is_deaf => Ok("takes connections and says nothing".to_owned()),
+        Heard::Answer(took) if !is_deaf && !condition.reset && !condition.refuse && took >= at_least && *before < at_least => {
+            Ok(format!("answers in {took:.0?}, and did in {before:.0?}"))
         }
-        heard => Err(format!("says {heard:?}")),
+        heard => Err(format!("says {heard:?}, and answered in {before:.0?} before")),
     }
 }
 
@@ -296,20 +327,27 @@ async fn narrow(injector: &Injector, conditions: &[LinkCondition], before: &Base
 mod tests {
     use super::*;
 
+    fn link(condition: Condition) -> Tried {
+        let (name, address) = ("a>b".to_owned(), String::new());
+        Tried { name, address, condition, length: Duration::from_millis(20), took: Duration::from_millis(41) }
+    }
+
     #[test]
     fn a_link_that_answers_as_before_was_not_hurt() {
-        let quick = Heard::Answer(Duration::from_millis(3));
-        let late = Condition::both_ways(Way { latency_us: 50_000, ..Way::default() });
+        let as_before = Heard::Answer(Duration::from_millis(43));
+        let late = |millis: u64| Condition::both_ways(Way { latency_us: millis * 500, ..Way::default() });
         let deaf = Condition { forward: Way { black_hole: true, ..Way::default() }, ..Condition::default() };
         let (reset, refuse) =
             (Condition { reset: true, ..Condition::default() }, Condition { refuse: true, ..Condition::default() });
-        for condition in [late, deaf, reset, refuse] {
-            assert!(shows(quick, &condition).is_err(), "{condition:?}");
+        for condition in [late(50), deaf, reset, refuse] {
+            assert!(shows(as_before, &link(condition)).is_err(), "{condition:?}");
         }
-        assert!(shows(Heard::Answer(Duration::from_millis(101)), &late).is_ok());
-        assert!(
-            shows(Heard::Silence, &deaf).is_ok() && shows(Heard::Reset, &reset).is_ok() && shows(Heard::Refused, &refuse).is_ok()
-        );
-        assert!(shows(Heard::Silence, &late).is_err() && shows(Heard::Refused, &deaf).is_err());
+        assert!(shows(Heard::Answer(Duration::from_millis(141)), &link(late(50))).is_ok());
+        assert!(shows(Heard::Answer(Duration::from_millis(139)), &link(late(50))).is_err(), "twice 20 + 50 ms is the least");
+        let slow_before = Tried { took: Duration::from_millis(150), ..link(late(50)) };
+        assert!(shows(Heard::Answer(Duration::from_millis(151)), &slow_before).is_err(), "it was as slow before");
+        assert!(shows(Heard::Silence, &link(deaf)).is_ok() && shows(Heard::Reset, &link(reset)).is_ok());
+        assert!(shows(Heard::Refused, &link(refuse)).is_ok() && shows(Heard::Refused, &link(deaf)).is_err());
+        assert!(shows(Heard::Silence, &link(late(50))).is_err());
     }
 }
