@@ -1,6 +1,6 @@
 //! A topology whose connections are led through links: it works, a region can be cut off, and all is level when it is back.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use deploy::Spec;
 use deploy_api::{ProcessKind, Topology};
@@ -8,6 +8,11 @@ use fault_proxy::{Condition, Fault, ProxyClient};
 use inventory_api::ClusterView;
 use reqwest::StatusCode;
 use storefront_types::CallContext;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 use uuid::Uuid;
 
 use super::{
@@ -20,7 +25,7 @@ use super::{
 async fn view(topology: &Topology, node: &str) -> Option<ClusterView> {
     let mut alone = topology.clone();
     alone.processes.retain(|process| process.name == node);
-    let client = chaos::audit::inventory(&alone).unwrap().with_deadline(std::time::Duration::from_secs(1));
+    let client = chaos::audit::inventory(&alone).unwrap().with_deadline(Duration::from_secs(1));
     client.cluster(&CallContext::background(Uuid::new_v4())).await.ok()
 }
 
@@ -39,6 +44,13 @@ async fn level(topology: &Topology, nodes: &[&str]) {
     .await;
 }
 
+/// Whether whoever is behind a link ends a connection that says nothing and ends its half.
+async fn answers(address: &str) -> bool {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.shutdown().await.unwrap();
+    timeout(Duration::from_secs(5), stream.read_to_end(&mut Vec::new())).await.is_ok()
+}
+
 async fn buys(api: &Api, edge: usize) -> StatusCode {
     let token = api.add_at(edge, "", "CALM-1", 1).await.unwrap();
     api.checkout(edge, &token, &Uuid::new_v4().to_string(), "Berlin").send().await.unwrap().status()
@@ -53,6 +65,7 @@ async fn a_region_is_cut_off_and_comes_back() {
         assert_eq!(buys(&api, edge).await, StatusCode::CREATED);
     }
     assert_eq!(api.get(2, "/v1/products/calm", "").await.status(), StatusCode::OK);
+    assert!(answers(&topology.links[0].address).await);
     let proxy = ProxyClient::new(&topology.links[0].control, running.place.control().unwrap().token()).unwrap();
     let used = proxy.links().await.unwrap();
     let unused: Vec<&str> = used
@@ -73,7 +86,10 @@ async fn a_region_is_cut_off_and_comes_back() {
             tokio::time::sleep(fault_proxy::MAX_LEASE / 10).await;
         }
     });
-    eventually("ap to lose its leader", async || view(&topology, "inventory-ap").await?.leader.is_none().then_some(())).await;
+    for (from, to) in [("inventory-eu", "inventory-ap"), ("inventory-ap", "inventory-us"), ("edge-eu", "orders-ap")] {
+        let link = topology.links.iter().find(|link| link.from == from && link.to == to).unwrap();
+        assert!(!answers(&link.address).await, "{} is not cut", link.name);
+    }
     let before = view(&topology, "inventory-ap").await.unwrap().applied_index;
     for edge in 0..2 {
         eventually("a checkout in another region", async || (buys(&api, edge).await == StatusCode::CREATED).then_some(())).await;
