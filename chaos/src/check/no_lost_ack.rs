@@ -36,9 +36,11 @@ struct Tally {
     violations: Vec<Violation>,
 }
 
+type ToldAndFound<'a> = (Option<&'a Operation>, Option<&'a Operation>);
+
 /// Purchases and confirmed holds of the inventory's clients.
 fn sold(history: &[Operation], tally: &mut Tally) {
-    let mut ids: BTreeMap<(&str, &str), (Option<&Operation>, Option<&Operation>)> = BTreeMap::new();
+    let mut ids: BTreeMap<(&str, &str), ToldAndFound<'_>> = BTreeMap::new();
     for line in history.iter().filter(|line| !line.id.is_empty()) {
         let id = ids.entry((&line.sku, &line.id)).or_default();
         match (line.op, line.out) {

@@ -53,7 +53,7 @@ impl Shop {
         let (edge, region) = &self.edges[at];
         let wanted = self.wanted(&mut random);
         let thinks: Vec<Duration> = (0..2).map(|_| Duration::from_millis(random.random_range(0..THINK_MS))).collect();
-        self.look(edge, region, &wanted[0].0, due).await;
+        self.look(edge, region, wanted[0].0, due).await;
         tokio::time::sleep(thinks[0]).await;
         let Ok(shopper) = Shopper::register(self.http.clone(), edge).await else {
             return self.meter.note(due, region, "browse", Some("no session"));

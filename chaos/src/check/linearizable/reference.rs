@@ -11,7 +11,7 @@ pub(super) struct Shelf {
     pub(super) available: u64,
     pub(super) ver: u64,
     holds: BTreeMap<String, (Settled, u64, u64)>,
-    remembered: BTreeMap<(String, Op), (Out, Option<u64>, Option<u64>)>,
+    remembered: BTreeMap<(String, Op), Answer>,
 }
 
 type Answer = (Out, Option<u64>, Option<u64>);
