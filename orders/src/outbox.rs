@@ -19,8 +19,8 @@ mod tool;
 pub use args::{EventArgs, KafkaSecurityArgs, OutboxArgs};
 pub(crate) use envelope::{Received, ReceivedKind};
 pub(crate) use event::{
-    BoughtCart, Line, ORDER_PLACED, OrderAllocated, OrderCancelled, OrderDelivered, OrderEvent, OrderPaid, OrderPlaced,
-    OrderReturned, OrderShipped, ReturnedUnits, Units, UnitsAt,
+    BoughtCart, Line, ORDER_PLACED, OrderAllocated, OrderCancelled, OrderDelivered, OrderEvent, OrderPaid, OrderPartlyCancelled,
+    OrderPlaced, OrderReturned, OrderShipped, ReturnedUnits, Units, UnitsAt,
 };
 pub(crate) use relay::Relay;
 pub use schema::event_schemas;

@@ -93,6 +93,13 @@ pub struct OrderLine {
     pub sku: Sku,
     pub quantity: u32,
     pub unit_price: Money,
+    /// Units of it that were called off after others had been shipped; only where one order is asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cancelled: u32,
+}
+
+fn is_zero(units: &u32) -> bool {
+    *units == 0
 }
 
 /// One order.
@@ -118,7 +125,7 @@ pub struct Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckoutState {
-    /// Stock is held while the payment is under way; the order is not yet accepted.
+    /// The payment is under way, and stock is held, or may be held again where the hold ended meanwhile; the order is not yet accepted.
     Pending,
     Accepted,
     Placed,

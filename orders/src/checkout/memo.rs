@@ -104,6 +104,7 @@ impl Memo {
             sku: sku.clone(),
             quantity: *quantity,
             unit_price: Money::new(*amount, self.currency),
+            cancelled: 0,
         };
         Order {
             id,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::order::{LifeCommand, Wish};
 
-/// Calls one's own order off while nothing of it was shipped. Repeatable.
+/// Calls one's own order off, as far as it was not shipped. Repeatable.
 #[utoipa::path(post, path = orders_api::paths::CANCEL, request_body = CancelRequest, params(("id" = String, Path)),
     responses((status = 200, body = Order), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn cancel(

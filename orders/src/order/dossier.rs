@@ -117,6 +117,7 @@ impl Dossier {
             sku: line.sku.clone(),
             quantity: line.ordered,
             unit_price: Money::new(line.unit_amount, self.total.currency()),
+            cancelled: line.cancelled,
         };
         let units = |units: &crate::outbox::Units| {
             Some(UnitsOf { sku: units.sku.clone(), quantity: Quantity::new(units.quantity).ok()? })

@@ -74,6 +74,9 @@ pub(crate) fn effects((order, currency): (OrderId, Currency), life: &Life, chang
         Change::Cancelled { refund } => {
             (life.lines.iter().map(|line| restock(&line.sku, line.ordered, &None)).collect(), *refund)
         }
+        Change::CancelledInPart { lines, refund } => {
+            (lines.iter().map(|line| restock(&line.sku, line.quantity, &None)).collect(), *refund)
+        }
         Change::Returned { lines, refund } => {
             let back = lines.iter().filter(|line| line.restock);
             (back.map(|line| restock(&line.sku, line.quantity, &line.location)).collect(), *refund)

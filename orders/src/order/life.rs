@@ -5,6 +5,9 @@
 //! placed ─► paid ─► allocated ─► partly_shipped ─► shipped ─► delivered
 //!    └────────┴─────────┴─► cancelled    └─────────────┴───────────┴─► partly_returned ─► returned
 //! ```
+//! Calling off an order of which something was shipped calls off what was not: what is left is then all that there is to ship, so it is shipped,
+//! delivered and returned without it.
+//!
 //! Being paid is a fact beside the road: an order may be allocated and shipped before its money came.
 
 use orders_api::OrderStatus;
@@ -59,12 +62,33 @@ impl Command {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Change {
-    Paid { reference: Option<String> },
-    Allocated { lines: Vec<UnitsAt> },
-    Shipped { parcel: u32, carrier: String, tracking: Option<String>, lines: Vec<Units> },
-    Delivered { parcel: u32 },
-    Cancelled { refund: i64 },
-    Returned { lines: Vec<ReturnedUnits>, refund: i64 },
+    Paid {
+        reference: Option<String>,
+    },
+    Allocated {
+        lines: Vec<UnitsAt>,
+    },
+    Shipped {
+        parcel: u32,
+        carrier: String,
+        tracking: Option<String>,
+        lines: Vec<Units>,
+    },
+    Delivered {
+        parcel: u32,
+    },
+    Cancelled {
+        refund: i64,
+    },
+    /// What was not shipped, of an order of which something was.
+    CancelledInPart {
+        lines: Vec<Units>,
+        refund: i64,
+    },
+    Returned {
+        lines: Vec<ReturnedUnits>,
+        refund: i64,
+    },
 }
 
 /// Why something may not be done.
@@ -101,8 +125,22 @@ pub(crate) struct LifeLine {
     pub(crate) ordered: u32,
     /// Minor units of the order's currency.
     pub(crate) unit_amount: i64,
+    /// Called off after something else was shipped.
+    pub(crate) cancelled: u32,
     pub(crate) shipped: u32,
     pub(crate) returned: u32,
+}
+
+impl LifeLine {
+    /// What is to be shipped in the end.
+    const fn wanted(&self) -> u32 {
+        self.ordered - self.cancelled
+    }
+
+    /// What is still to be shipped.
+    pub(crate) const fn left(&self) -> u32 {
+        self.wanted() - self.shipped
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +167,7 @@ pub(crate) struct Life {
 impl Life {
     /// An order that was just placed: SKU, quantity and unit amount of each line.
     pub(crate) fn placed(items: impl IntoIterator<Item = (Sku, u32, i64)>) -> Self {
-        let line = |(sku, ordered, unit_amount)| LifeLine { sku, ordered, unit_amount, shipped: 0, returned: 0 };
+        let line = |(sku, ordered, unit_amount)| LifeLine { sku, ordered, unit_amount, cancelled: 0, shipped: 0, returned: 0 };
         Self {
             version: 1,
             lines: items.into_iter().map(line).collect(),
@@ -140,20 +178,21 @@ impl Life {
         }
     }
 
+    /// Units to be shipped in the end, shipped, and returned.
     fn sums(&self) -> (u64, u64, u64) {
-        self.lines.iter().fold((0, 0, 0), |(ordered, shipped, returned), line| {
-            (ordered + u64::from(line.ordered), shipped + u64::from(line.shipped), returned + u64::from(line.returned))
+        self.lines.iter().fold((0, 0, 0), |(wanted, shipped, returned), line| {
+            (wanted + u64::from(line.wanted()), shipped + u64::from(line.shipped), returned + u64::from(line.returned))
         })
     }
 
     pub(crate) fn status(&self) -> OrderStatus {
-        let (ordered, shipped, returned) = self.sums();
+        let (wanted, shipped, returned) = self.sums();
         let is_delivered = self.parcels.iter().all(|parcel| parcel.delivered_at.is_some());
         match () {
             () if self.is_cancelled => OrderStatus::Cancelled,
-            () if returned > 0 && returned == ordered => OrderStatus::Returned,
-            () if returned > 0 && shipped == ordered => OrderStatus::PartlyReturned,
-            () if shipped > 0 && shipped < ordered => OrderStatus::PartlyShipped,
+            () if returned > 0 && returned == wanted => OrderStatus::Returned,
+            () if returned > 0 && shipped == wanted => OrderStatus::PartlyReturned,
+            () if shipped > 0 && shipped < wanted => OrderStatus::PartlyShipped,
             () if shipped > 0 && is_delivered => OrderStatus::Delivered,
             () if shipped > 0 => OrderStatus::Shipped,
             () if self.allocated.is_some() => OrderStatus::Allocated,
@@ -164,14 +203,14 @@ impl Life {
 
     /// What may be done now.
     pub(crate) fn allowed(&self) -> Vec<&'static str> {
-        let (ordered, shipped, returned) = self.sums();
+        let (wanted, shipped, returned) = self.sums();
         let is_open = !self.is_cancelled;
         let rows = [
             ("pay", is_open && !self.is_paid),
             ("allocate", is_open && self.allocated.is_none()),
-            ("ship", is_open && self.allocated.is_some() && shipped < ordered),
+            ("ship", is_open && self.allocated.is_some() && shipped < wanted),
             ("deliver", self.parcels.iter().any(|parcel| parcel.delivered_at.is_none())),
-            ("cancel", is_open && shipped == 0),
+            ("cancel", is_open && shipped < wanted),
             ("return", returned < shipped),
         ];
         rows.into_iter().filter_map(|(name, is_allowed)| is_allowed.then_some(name)).collect()
@@ -182,7 +221,7 @@ impl Life {
         let change = match command {
             Command::Pay { .. } if self.is_paid => return Ok(None),
             Command::Allocate { .. } if self.allocated.is_some() => return Ok(None),
-            Command::Cancel if self.is_cancelled => return Ok(None),
+            Command::Cancel if self.is_cancelled || self.rest_is_cancelled() => return Ok(None),
             Command::Deliver { parcel } => match self.parcels.iter().find(|known| known.number == *parcel) {
                 Some(known) if known.delivered_at.is_some() => return Ok(None),
                 Some(_) => Change::Delivered { parcel: *parcel },
@@ -198,7 +237,10 @@ impl Life {
             }
             Command::Cancel => {
                 self.check("cancel")?;
-                Change::Cancelled { refund: self.worth(self.lines.iter().map(|line| (&line.sku, line.ordered))) }
+                let lines = self.to_ship(&[])?;
+                let refund = self.worth(lines.iter().map(|line| (&line.sku, line.quantity)));
+                let is_whole = self.lines.iter().all(|line| line.shipped == 0);
+                if is_whole { Change::Cancelled { refund } } else { Change::CancelledInPart { lines, refund } }
             }
             Command::Ship { carrier, tracking, lines } => {
                 self.check("ship")?;
@@ -223,6 +265,10 @@ impl Life {
         }
     }
 
+    fn rest_is_cancelled(&self) -> bool {
+        self.lines.iter().any(|line| line.cancelled > 0) && self.lines.iter().all(|line| line.left() == 0)
+    }
+
     fn next_parcel(&self) -> u32 {
         self.parcels.last().map_or(1, |last| last.number + 1)
     }
@@ -233,10 +279,10 @@ impl Life {
 
     fn to_ship(&self, asked: &[Units]) -> Result<Vec<Units>, Refused> {
         if asked.is_empty() {
-            let left = self.lines.iter().filter(|line| line.shipped < line.ordered);
-            return Ok(left.map(|line| Units { sku: line.sku.clone(), quantity: line.ordered - line.shipped }).collect());
+            let left = self.lines.iter().filter(|line| line.left() > 0);
+            return Ok(left.map(|line| Units { sku: line.sku.clone(), quantity: line.left() }).collect());
         }
-        self.check_units(asked.iter().map(|line| (&line.sku, line.quantity)), |line| line.ordered - line.shipped)?;
+        self.check_units(asked.iter().map(|line| (&line.sku, line.quantity)), LifeLine::left)?;
         Ok(asked.to_vec())
     }
 
@@ -276,6 +322,11 @@ impl Life {
             Change::Paid { .. } => self.is_paid = true,
             Change::Allocated { lines } => self.allocated = Some(lines.clone()),
             Change::Cancelled { .. } => self.is_cancelled = true,
+            Change::CancelledInPart { lines, .. } => {
+                for Units { sku, quantity } in lines {
+                    self.lines.iter_mut().filter(|line| line.sku == *sku).for_each(|line| line.cancelled += quantity);
+                }
+            }
             Change::Shipped { parcel, carrier, tracking, lines } => {
                 for Units { sku, quantity } in lines {
                     self.lines.iter_mut().filter(|line| line.sku == *sku).for_each(|line| line.shipped += quantity);

@@ -4,7 +4,10 @@ use orders_api::OrderStatus;
 use storefront_types::{Money, OrderId};
 
 use super::life::{Change, Life};
-use crate::outbox::{OrderAllocated, OrderCancelled, OrderDelivered, OrderEvent, OrderPaid, OrderReturned, OrderShipped, Units};
+use crate::outbox::{
+    OrderAllocated, OrderCancelled, OrderDelivered, OrderEvent, OrderPaid, OrderPartlyCancelled, OrderReturned, OrderShipped,
+    Units,
+};
 
 /// The event of a change. `life` is the order after it.
 pub(crate) fn event_of(id: OrderId, total: Money, (life, change): (&Life, &Change), reason: Option<&str>) -> OrderEvent {
@@ -19,7 +22,7 @@ pub(crate) fn event_of(id: OrderId, total: Money, (life, change): (&Life, &Chang
             carrier: carrier.clone(),
             tracking: tracking.clone(),
             lines: lines.clone(),
-            is_complete: life.lines.iter().all(|line| line.shipped == line.ordered),
+            is_complete: life.lines.iter().all(|line| line.left() == 0),
         }),
         Change::Delivered { parcel } => {
             let is_complete = life.status() == OrderStatus::Delivered;
@@ -28,6 +31,12 @@ pub(crate) fn event_of(id: OrderId, total: Money, (life, change): (&Life, &Chang
         Change::Cancelled { refund } => OrderEvent::Cancelled(OrderCancelled {
             order_id: id,
             lines: life.lines.iter().map(|line| Units { sku: line.sku.clone(), quantity: line.ordered }).collect(),
+            refund: money(*refund),
+            reason: reason(),
+        }),
+        Change::CancelledInPart { lines, refund } => OrderEvent::PartlyCancelled(OrderPartlyCancelled {
+            order_id: id,
+            lines: lines.clone(),
             refund: money(*refund),
             reason: reason(),
         }),

@@ -50,5 +50,6 @@ fn line(item: &ItemRow, currency: Currency) -> Result<OrderLine, sqlx::Error> {
         sku: Sku::parse(&item.sku).map_err(unreadable)?,
         quantity: u32::try_from(item.quantity).map_err(unreadable)?,
         unit_price: Money::new(item.unit_amount, currency),
+        cancelled: 0,
     })
 }

@@ -103,6 +103,17 @@ pub(crate) struct OrderCancelled {
     pub(crate) reason: Option<String>,
 }
 
+/// What was not shipped was called off, of an order of which something was. These units come back into stock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct OrderPartlyCancelled {
+    pub(crate) order_id: OrderId,
+    pub(crate) lines: Vec<Units>,
+    /// What the shopper gets back for them.
+    pub(crate) refund: Money,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
 /// Units that came back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ReturnedUnits {
@@ -136,6 +147,7 @@ pub(crate) enum OrderEvent {
     Shipped(OrderShipped),
     Delivered(OrderDelivered),
     Cancelled(OrderCancelled),
+    PartlyCancelled(OrderPartlyCancelled),
     Returned(OrderReturned),
 }
 
@@ -143,7 +155,7 @@ pub(crate) enum OrderEvent {
 pub(crate) const ORDER_PLACED: &str = "orders.order-placed.v1";
 
 /// Every `type` there is; each has a schema of its name in orders/schemas/.
-pub(crate) const KINDS: [&str; 7] = [
+pub(crate) const KINDS: [&str; 8] = [
     ORDER_PLACED,
     "orders.order-paid.v1",
     "orders.order-allocated.v1",
@@ -151,6 +163,7 @@ pub(crate) const KINDS: [&str; 7] = [
     "orders.order-delivered.v1",
     "orders.order-cancelled.v1",
     "orders.order-returned.v1",
+    "orders.order-partly-cancelled.v1",
 ];
 
 impl OrderEvent {
@@ -164,6 +177,7 @@ impl OrderEvent {
             Self::Delivered(_) => KINDS[4],
             Self::Cancelled(_) => KINDS[5],
             Self::Returned(_) => KINDS[6],
+            Self::PartlyCancelled(_) => KINDS[7],
         }
     }
 
@@ -176,6 +190,7 @@ impl OrderEvent {
             Self::Shipped(data) => serde_json::to_string(data),
             Self::Delivered(data) => serde_json::to_string(data),
             Self::Cancelled(data) => serde_json::to_string(data),
+            Self::PartlyCancelled(data) => serde_json::to_string(data),
             Self::Returned(data) => serde_json::to_string(data),
         }
     }

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::event::{KINDS, OrderAllocated, OrderCancelled, OrderDelivered, OrderPaid, OrderPlaced, OrderReturned, OrderShipped};
+use super::event::{
+    KINDS, OrderAllocated, OrderCancelled, OrderDelivered, OrderPaid, OrderPartlyCancelled, OrderPlaced, OrderReturned,
+    OrderShipped,
+};
 
 /// Where a type's own parts are found in the OpenAPI way, and in a schema of its own.
 const IN_OPENAPI: &str = "#/components/schemas/";
@@ -19,6 +22,7 @@ pub fn event_schemas() -> Vec<(&'static str, Value)> {
         of::<OrderDelivered>(),
         of::<OrderCancelled>(),
         of::<OrderReturned>(),
+        of::<OrderPartlyCancelled>(),
     ];
     KINDS.into_iter().zip(made).map(|(name, schema)| (name, named(name, schema))).collect()
 }

@@ -42,11 +42,45 @@ async fn shipped_in_parts(operator: &Operator, id: &str) {
     let too_many = json!({"carrier": "UPS", "lines": [{"sku": "LAMP", "quantity": 2}]});
     let (status, problem) = operator.send(&format!("{id}/ship"), Some("p-2"), too_many).await;
     assert_eq!((status, &problem["lines"][0]), (409, &json!({"sku": "LAMP", "requested": 2, "possible": 1})));
-    assert_eq!(operator.send(&format!("{id}/cancel"), None, json!({})).await.0, 409);
     // What is left.
     let (_, told) = operator.send(&format!("{id}/ship"), Some("p-3"), other).await;
     assert_eq!((&told["order"]["status"], &told["allowed"]), (&json!("shipped"), &json!(["deliver", "return"])));
     assert_eq!(told["order"]["parcels"][1]["lines"], json!([{"sku": "LAMP", "quantity": 1}, {"sku": "MUG", "quantity": 2}]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_shipped_can_be_called_off() {
+    let running = Running::start().await;
+    let orders = running.orders(None, &[]).await;
+    let (shopper, operator) = (Shopper::register(&running, &orders).await, Operator::at(&running, &orders));
+    running.receive("LAMP", "eu-1", 3).await;
+    running.receive("MUG", "eu-1", 2).await;
+    let id = shopper.buy(&[("LAMP", 3), ("MUG", 2)]).await;
+    operator.send(&format!("{id}/allocate"), None, json!({})).await;
+    let parcel = json!({"carrier": "DHL", "lines": [{"sku": "LAMP", "quantity": 1}]});
+    operator.send(&format!("{id}/ship"), Some("p"), parcel).await;
+    for _ in 0..2 {
+        let answer = shopper.post(&format!("/v1/orders/{id}/cancel"), &json!({"reason": "too slow"})).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let told: Value = answer.json().await.unwrap();
+        assert_eq!(
+            (&told["status"], &told["lines"][0]["cancelled"], &told["lines"][1]["cancelled"]),
+            (&json!("shipped"), &json!(2), &json!(2))
+        );
+    }
+    let told = at_rest(&operator, &id).await;
+    assert_eq!((&told["allowed"], told["history"].as_array().unwrap().len()), (&json!(["pay", "deliver", "return"]), 4));
+    assert_eq!(told["order"]["refunds"], json!([{"amount": {"amount": 5_000, "currency": "USD"}, "state": "nothing_taken"}]));
+    assert_eq!(
+        (running.on_hand("LAMP").await, running.on_hand("MUG").await),
+        (vec![("eu-1".to_owned(), 2)], vec![("eu-1".to_owned(), 2)])
+    );
+    let events = eventually("all events", async || Some(running.events().await).filter(|events| events.len() == 4)).await;
+    events.iter().for_each(validate);
+    assert_eq!(
+        (&events[3]["type"], &events[3]["data"]["reason"]),
+        (&json!("orders.order-partly-cancelled.v1"), &json!("too slow"))
+    );
 }
 
 async fn returned_in_parts(operator: &Operator, id: &str) {

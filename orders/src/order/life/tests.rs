@@ -45,14 +45,16 @@ proptest! {
             };
             prop_assert!(allowed.contains(&command.name()), "{} was done, allowed were {allowed:?}", command.name());
             match &change {
-                Change::Cancelled { refund } | Change::Returned { refund, .. } => refunded += refund,
+                Change::Cancelled { refund } | Change::CancelledInPart { refund, .. } | Change::Returned { refund, .. } => {
+                    refunded += refund;
+                }
                 Change::Shipped { lines, .. } => in_parcels += lines.iter().map(|line| line.quantity).sum::<u32>(),
                 _ => {}
             }
             let before = life.version;
             life.apply(&change, OffsetDateTime::UNIX_EPOCH);
             prop_assert_eq!(life.version, before + 1);
-            prop_assert!(life.lines.iter().all(|line| line.returned <= line.shipped && line.shipped <= line.ordered));
+            prop_assert!(life.lines.iter().all(|line| line.returned <= line.shipped && line.shipped + line.cancelled <= line.ordered));
             prop_assert!(!life.is_cancelled || in_parcels == 0);
         }
         prop_assert_eq!(life.lines.iter().map(|line| line.shipped).sum::<u32>(), in_parcels);
@@ -77,4 +79,27 @@ fn nobody_changes_an_order_for_ever() {
     let mut life = placed();
     life.version = MAX_TRANSITIONS;
     assert_eq!(life.decide(&Command::Cancel), Err(Refused::TooOften));
+}
+
+#[test]
+fn what_was_not_shipped_may_be_called_off_once_and_is_missed_by_nobody() {
+    let mut life = placed();
+    let ship = |name: &str, quantity| Command::Ship {
+        carrier: "DHL".to_owned(),
+        tracking: None,
+        lines: vec![Units { sku: sku(name), quantity }],
+    };
+    for command in [Command::Pay { reference: None }, Command::Allocate { lines: Vec::new() }, ship("a", 2)] {
+        life.apply(&life.decide(&command).unwrap().unwrap(), OffsetDateTime::UNIX_EPOCH);
+    }
+    let change = life.decide(&Command::Cancel).unwrap().unwrap();
+    let rest = vec![Units { sku: sku("a"), quantity: 1 }, Units { sku: sku("b"), quantity: 2 }];
+    assert_eq!(change, Change::CancelledInPart { lines: rest, refund: 700 });
+    life.apply(&change, OffsetDateTime::UNIX_EPOCH);
+    assert_eq!((life.status(), life.allowed()), (OrderStatus::Shipped, vec!["deliver", "return"]));
+    assert_eq!(life.decide(&Command::Cancel), Ok(None));
+    assert!(matches!(life.decide(&ship("b", 1)), Err(Refused::NotNow { .. })));
+    let back = Command::Return { lines: vec![ReturnedUnits { sku: sku("a"), quantity: 2, restock: true, location: None }] };
+    life.apply(&life.decide(&back).unwrap().unwrap(), OffsetDateTime::UNIX_EPOCH);
+    assert_eq!(life.status(), OrderStatus::Returned);
 }
