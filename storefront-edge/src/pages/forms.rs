@@ -37,6 +37,9 @@ pub(super) struct CheckoutForm {
     pub(super) region: String,
     pub(super) postal_code: String,
     pub(super) country: String,
+    /// The payment provider's id of the shopper's card or the like; asked for where `orders` wants it.
+    #[serde(default)]
+    pub(super) payment_method: String,
 }
 
 impl CheckoutForm {
@@ -51,7 +54,7 @@ impl CheckoutForm {
             postal_code: self.postal_code.trim().to_owned(),
             country: self.country.trim().to_uppercase(),
         };
-        CheckoutRequest { delivery_address: address, payment_method: None }
+        CheckoutRequest { delivery_address: address, payment_method: given(&self.payment_method) }
     }
 }
 

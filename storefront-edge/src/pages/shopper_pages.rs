@@ -110,8 +110,7 @@ pub(super) async fn check_out(State(shop): Shop, Context(context): Context, requ
         Err(problem) => problem,
     };
     if let Some(words) = outage::in_words(&problem) {
-        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-        return html::with_retry(again_page(&shop, &context, &headers, status, form, words).await);
+        return html::with_retry(again_page(&shop, &context, &headers, status_of(&problem), form, words).await);
     }
     match problem.kind() {
         Some(ProblemType::InsufficientStock) => cart_page(&shop, &context, &headers, &shortage(&problem)).await,
@@ -121,6 +120,12 @@ pub(super) async fn check_out(State(shop): Shop, Context(context): Context, requ
                 "A price has changed, so nothing was bought yet. Please look at the new total and press “Buy now” to agree.";
             checkout_page(&shop, &context, &headers, (StatusCode::CONFLICT, form), Vec::new(), note).await
         }
+        // Final for their key: what is sent next is another checkout.
+        Some(ProblemType::PaymentDeclined | ProblemType::CheckoutGivenUp) => {
+            let (words, errors) = ended(&problem);
+            let form = CheckoutForm { key: Uuid::new_v4().to_string(), ..form };
+            checkout_page(&shop, &context, &headers, (status_of(&problem), form), errors, words).await
+        }
         Some(ProblemType::MixedCurrencies) => cart_page(&shop, &context, &headers, "").await,
         Some(ProblemType::InvalidRequest) => {
             let errors = forms::errors_of(&problem);
@@ -128,6 +133,25 @@ pub(super) async fn check_out(State(shop): Shop, Context(context): Context, requ
                 .await
         }
         _ => html::problem(&problem),
+    }
+}
+
+fn status_of(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// A checkout that ended without an order, in words, and what to mend.
+fn ended(problem: &Problem) -> (&'static str, Vec<(String, String)>) {
+    match problem.kind() {
+        Some(ProblemType::PaymentDeclined) => {
+            let mend = ("payment_method".to_owned(), "declined; please give another one".to_owned());
+            ("The payment was declined, and nothing was bought. Your cart is kept.", vec![mend])
+        }
+        _ => {
+            let words = "This checkout was not paid for in time, or you began another one, and nothing was bought by it. Your cart is kept: \
+                         press “Buy now” to try again.";
+            (words, Vec::new())
+        }
     }
 }
 

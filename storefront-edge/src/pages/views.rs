@@ -74,6 +74,13 @@ pub(super) struct CheckoutPage {
     pub(super) note: String,
 }
 
+impl CheckoutPage {
+    /// `orders` said so, or was told before.
+    fn is_paid_for(&self) -> bool {
+        !self.form.payment_method.is_empty() || self.errors.iter().any(|(field, _)| field == "payment_method")
+    }
+}
+
 #[derive(Template)]
 #[template(path = "orders.html")]
 pub(super) struct OrdersPage {

@@ -157,3 +157,68 @@ async fn a_checkout_that_comes_to_nothing_says_so_and_keeps_the_form() {
         assert!(page.contains("Buy now"));
     }
 }
+
+/// A shop that takes payments, and declines one card.
+async fn orders_that_are_paid_for() -> String {
+    let cart = json!({"lines": [{"sku": "LAMP-S", "title": "Lamp", "quantity": 1, "unit_price": {"amount": 4200, "currency": "USD"}}], "total": {"amount": 4200, "currency": "USD"}});
+    let problem = |kind: &str, status: u16| json!({"type": format!("https://storefront.example/problems/{kind}"), "title": "x", "status": status});
+    let check_out = move |Json(body): Json<serde_json::Value>| async move {
+        match body["payment_method"].as_str() {
+            None => {
+                let mut wanted = problem("invalid-request", 400);
+                wanted["invalid_params"] = json!([{"name": "payment_method", "reason": "give the id of a card"}]);
+                (StatusCode::BAD_REQUEST, Json(wanted))
+            }
+            Some("pm_good") => {
+                let order = json!({"id": "8a0c6a39-0d5e-8c5e-9d5e-3f9a5b1c2d3e", "status": "placed", "lines": [], "total": {"amount": 4200, "currency": "USD"},
+                    "delivery_address": body["delivery_address"], "placed_at": "2026-01-01T00:00:00Z"});
+                (StatusCode::CREATED, Json(order))
+            }
+            Some(_) => (StatusCode::PAYMENT_REQUIRED, Json(problem("payment-declined", 402))),
+        }
+    };
+    let routes = Router::new()
+        .route(orders_api::paths::CART, get(move || async move { Json(cart) }))
+        .route(orders_api::paths::TICKET, post(|| async { Json(json!({"ticket": "t"})) }))
+        .route(orders_api::paths::SETTLE_CART, post(|| async { Json(json!({})) }))
+        .route(orders_api::paths::CHECKOUT, post(check_out));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    format!("eu={address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_payments_are_taken_the_page_asks_for_one_and_another_after_a_decline() {
+    const KEY: &str = "8a0c6a39-0d5e-4c5e-9d5e-3f9a5b1c2d3e";
+    let orders = orders_that_are_paid_for().await;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let shop = Shop::start(NOBODY, &["--orders", &orders]).await;
+    let send = async |more: &str| {
+        let form = format!("key={KEY}&name=Ann&line1=Street+1&city=Oslo&postal_code=1&country=NO{more}");
+        let request = client.post(format!("{}/checkout", shop.base)).header("origin", &shop.base).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded").header("cookie", "session=eu_x");
+        request.send().await.unwrap()
+    };
+    let page = client
+        .get(format!("{}/checkout", shop.base))
+        .header("cookie", "session=eu_x")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(page.contains("name=\"name\"") && !page.contains("payment_method"), "{page}");
+    let asked = send("").await;
+    assert_eq!(asked.status(), 400);
+    let page = asked.text().await.unwrap();
+    assert!(page.contains("name=\"payment_method\"") && page.contains("give the id of a card") && page.contains(KEY), "{page}");
+    let declined = send("&payment_method=pm_bad").await;
+    assert_eq!(declined.status(), 402);
+    let page = declined.text().await.unwrap();
+    assert!(page.contains("The payment was declined") && page.contains("value=\"pm_bad\""), "{page}");
+    assert!(!page.contains(KEY), "a refusal is final for its key");
+    let bought = send("&payment_method=pm_good").await;
+    assert_eq!((bought.status().as_u16(), bought.headers()["location"].to_str().unwrap().starts_with("/orders/")), (303, true));
+}
