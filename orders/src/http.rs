@@ -11,6 +11,7 @@ mod operator;
 mod order_routes;
 mod payment_routes;
 mod session;
+mod till_routes;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 //! inventory's log does.
 
 mod args;
+mod captures;
 mod holds;
 mod http;
 mod none;
@@ -17,10 +18,12 @@ mod stripe;
 mod webhook;
 
 pub use args::{PaymentArgs, ProviderName};
+pub(crate) use captures::{FIRST_LOOK, Retried};
 pub(crate) use holds::Holds;
-pub(crate) use port::{Authorisation, Captured, Charge, PaymentError, PaymentState, Payments, Voided};
+pub(crate) use port::{Authorisation, CALL, Captured, Charge, Found, PaymentError, PaymentState, Payments, Voided};
 pub(crate) use rest::{Rest, Seen, run};
+pub(crate) use settle::{Ending, judge_released};
 #[cfg(test)]
 pub(crate) use settle::{Standing, Verdict, judge, judge_taken};
-pub(crate) use store::PaymentStore;
+pub(crate) use store::{PaymentStore, Recorded};
 pub(crate) use webhook::{HookError, Webhooks};

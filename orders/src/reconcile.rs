@@ -13,7 +13,7 @@ use serde::Serialize;
 use storefront_service::background_context;
 use storefront_types::{CallContext, ReservationId};
 
-use crate::{checkout::memo_of, config::ReconcileArgs, database, order::OrderStore, payment::PaymentStore};
+use crate::{checkout::memo_of, config::ReconcileArgs, database, order::OrderStore};
 
 pub(crate) use claims::Claims;
 
@@ -43,7 +43,6 @@ struct Page {
 #[derive(Clone)]
 pub(crate) struct Reconciler {
     pub(crate) store: OrderStore,
-    pub(crate) payments: PaymentStore,
     pub(crate) inventory: InventoryClient,
     /// `None`: by hand, everything, whoever else is at it.
     pub(crate) claims: Option<Claims>,
@@ -98,7 +97,7 @@ impl Reconciler {
         }
         let mut recorded: Vec<ReservationId> = Vec::new();
         // At once: the store gathers them into few SQL commits.
-        let recording = page.iter().map(|reservation| record(&self.store, &self.payments, reservation));
+        let recording = page.iter().map(|reservation| record(&self.store, reservation));
         for (reservation, was) in page.iter().zip(futures_util::future::join_all(recording).await) {
             if was? {
                 recorded.push(reservation.id);
@@ -114,20 +113,13 @@ impl Reconciler {
 }
 
 /// `false`: the memo is no order's, or PostgreSQL will never take it. One such reservation must not keep the others waiting.
-pub(crate) async fn record(store: &OrderStore, payments: &PaymentStore, reservation: &Reservation) -> anyhow::Result<bool> {
+pub(crate) async fn record(store: &OrderStore, reservation: &Reservation) -> anyhow::Result<bool> {
     let Some((memo, id)) = memo_of(reservation).and_then(|memo| memo.order_of(reservation.id).map(|id| (memo, id))) else {
         tracing::debug!(id = %reservation.id, "a confirmed reservation has no order's memo");
         return Ok(false);
     };
-    let recorded = async {
-        store.record(id, &memo).await?;
-        match (&memo.payment, memo.total()) {
-            (Some(paying), Some(total)) => payments.record(id, &paying.provider, None, total).await,
-            _ => Ok(()),
-        }
-    };
-    match recorded.await {
-        Ok(()) => Ok(true),
+    match store.record(id, &memo, None).await {
+        Ok(_) => Ok(true),
         Err(error) if error.is_away() => Err(error.into()),
         Err(error) => {
             tracing::error!(%error, order = %id, "an accepted order cannot be recorded; an operator must look at it");
@@ -142,8 +134,7 @@ pub async fn run_once(args: ReconcileArgs) -> anyhow::Result<ExitCode> {
     let inventory = InventoryClient::new(args.inventory).with_tls(args.inventory_tls.open()?.as_ref());
     let sql = database::pool(&args.database_url)?;
     database::migrate(&args.database_url).await.context("PostgreSQL was not reached; nothing was done")?;
-    let (store, payments) = (OrderStore::new(sql.clone()), PaymentStore::new(sql));
-    let done = Reconciler { store, payments, inventory, claims: None }.pass(0).await;
+    let done = Reconciler { store: OrderStore::new(sql), inventory, claims: None }.pass(0).await;
     let done = done.context("what was done stays; repeat it for the rest")?;
     told::print(&done, args.output)?;
     Ok(if done.foreign == 0 { ExitCode::SUCCESS } else { ExitCode::from(told::LEFT) })

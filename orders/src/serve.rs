@@ -55,7 +55,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
     let till = Till {
         payments: args.payment.open()?,
         store: payments.clone(),
-        holds: Holds { store: payments.clone(), redis },
+        holds: Holds { store: payments, redis },
         hold: args.payment.hold(),
         life: life.clone(),
     };
@@ -84,7 +84,7 @@ pub async fn serve(args: ServeArgs, listeners: Listeners, shutdown: Cancellation
         life,
     };
     let url = args.database_url.clone();
-    let reconciler = Reconciler { store, payments, inventory, claims: Some(Claims::new(&url)) };
+    let reconciler = Reconciler { store, inventory, claims: Some(Claims::new(&url)) };
     let older_than_ms = args.reconcile_after_ms;
     background.start("database-watch", sql.clone(), database::watch);
     background.start("schema", (url, sql.clone(), readiness.clone(), schema), keep_schema);

@@ -6,6 +6,7 @@ mod account;
 mod cart;
 mod checkout;
 mod life;
+mod payment;
 
 pub use account::{RegisterRequest, RegisterResponse, User};
 pub use cart::{
@@ -18,6 +19,7 @@ pub use life::{
     AllocateCommand, CancelRequest, EffectState, HistoryEntry, OrderDetail, OrderSummary, Parcel, PayCommand, PlainCommand,
     Refund, RefundState, ReturnCommand, ReturnLine, ShipCommand, UnitsFrom, UnitsOf,
 };
+pub use payment::{PaymentPhase, PaymentSummary};
 
 /// Paths, in the notation of the router. Public at an edge unless they start with `/internal/`.
 pub mod paths {
@@ -32,7 +34,7 @@ pub mod paths {
     pub const ORDER: &str = "/v1/orders/{id}";
     /// `POST`, signed, from the payment provider; not routed by edges.
     pub const PAYMENT_WEBHOOKS: &str = "/v1/payments/webhooks";
-    /// `POST` [`crate::CancelRequest`]: one's own order, while nothing of it was shipped.
+    /// `POST` [`crate::CancelRequest`]: one's own order, as far as it was not shipped.
     pub const CANCEL: &str = "/v1/orders/{id}/cancel";
     /// `POST`, with the shopper's session, at the home region: checks the session, answers [`crate::TicketResponse`].
     pub const TICKET: &str = "/internal/v1/checkout-tickets";
@@ -49,6 +51,10 @@ pub mod paths {
         pub const DELIVER: &str = "/admin/v1/orders/{id}/parcels/{number}/deliver";
         pub const CANCEL: &str = "/admin/v1/orders/{id}/cancel";
         pub const RETURN: &str = "/admin/v1/orders/{id}/return";
+        /// `GET`: payments that wait for their capture, or for an operator.
+        pub const PAYMENTS: &str = "/admin/v1/payments";
+        /// `POST`, with the order's id: the capture is tried anew.
+        pub const RETRY_PAYMENT: &str = "/admin/v1/payments/{id}/retry";
     }
 }
 

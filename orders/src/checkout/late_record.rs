@@ -20,6 +20,6 @@ impl Runner {
     pub(crate) async fn record_accepted(&self, context: &CallContext, id: OrderId) -> Result<bool, LateRecordError> {
         let found = newest_attempt(&self.inventory, context, id).await?;
         let Some(found) = found.filter(|found| found.state == ReservationState::Confirmed) else { return Ok(false) };
-        reconcile::record(&self.store, &self.till.store, &found).await.map_err(LateRecordError::Record)
+        reconcile::record(&self.store, &found).await.map_err(LateRecordError::Record)
     }
 }

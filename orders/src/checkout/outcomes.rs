@@ -1,9 +1,10 @@
 //! What an outcome of the inventory or the provider is to the saga. Pure.
 
 use inventory_api::{OutcomeCode, ReservationState};
+use storefront_types::Money;
 
 use super::saga::Event;
-use crate::payment::{Authorisation, PaymentError, PaymentState};
+use crate::payment::{Authorisation, Found, PaymentError, PaymentState};
 
 pub(crate) fn of_reserve(outcome: OutcomeCode, replayed: bool) -> Event {
     match outcome {
@@ -72,13 +73,15 @@ pub(crate) fn of_authorisation(answered: &Authorisation) -> Event {
     }
 }
 
-pub(crate) fn of_found(found: &Result<Option<PaymentState>, PaymentError>) -> Event {
+/// `owed`: what the payment has to be of; `None`: it cannot pay for this order, whatever it is.
+pub(crate) fn of_found(found: &Result<Option<Found>, PaymentError>, owed: Option<Money>) -> Event {
     match found {
         Ok(None) => Event::PaymentNone,
-        Ok(Some(PaymentState::Pending)) => Event::PaymentPending,
-        Ok(Some(PaymentState::Authorised | PaymentState::Captured)) => Event::Authorised,
-        Ok(Some(PaymentState::Voided)) => Event::PaymentUnusable,
-        Ok(Some(PaymentState::Declined { .. })) => Event::PaymentDeclined,
+        Ok(Some(Found { state: PaymentState::Declined { .. }, .. })) => Event::PaymentDeclined,
+        Ok(Some(Found { state: PaymentState::Voided, .. })) => Event::PaymentUnusable,
+        Ok(Some(found)) if Some(found.amount) != owed => Event::PaymentUnusable,
+        Ok(Some(Found { state: PaymentState::Pending, .. })) => Event::PaymentPending,
+        Ok(Some(_)) => Event::Authorised,
         Err(PaymentError::Away(_) | PaymentError::Refused(_)) => Event::PaymentAway,
         Err(PaymentError::Unknown(_)) => Event::PaymentUnknown,
     }

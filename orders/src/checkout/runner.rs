@@ -158,6 +158,7 @@ impl Runner {
                 Effect::Purchase => self.purchase(checkout).await,
                 Effect::Replace => self.replace(checkout).await,
                 Effect::Reserve { attempt } => self.reserve(checkout, attempt).await,
+                Effect::Close { attempt } => self.who_closed(checkout, attempt).await,
                 Effect::Authorise => self.authorise(checkout).await,
                 Effect::Extend { attempt } => self.extend(checkout, attempt).await,
                 Effect::Confirm { attempt } => {
@@ -272,7 +273,7 @@ impl Runner {
             Err(Unsold::MixedCurrencies) => return Event::MixedCurrencies,
             Err(Unsold::TooMuch) => return Event::TooLarge,
         };
-        let memo = Memo {
+        let mut memo = Memo {
             shopper: checkout.ticket.shopper,
             key: checkout.key.clone(),
             fingerprint: memo::fingerprint(&checkout.request),
@@ -284,11 +285,17 @@ impl Runner {
             payment: self.paying(&checkout.request),
             attempt: 0,
         };
+        let costs_nothing = memo.total().is_some_and(|total| total.amount() == 0);
+        if costs_nothing {
+            memo.payment = None;
+        } else if self.till.payments.are_taken() && memo.payment.is_none() {
+            return Event::MethodMissing;
+        }
         if serde_json::to_string(&memo).map_or(usize::MAX, |text| text.len()) > MAX_MEMO_BYTES {
             return Event::TooLarge;
         }
         checkout.memo = Some(memo);
-        Event::Priced
+        if costs_nothing { Event::PricedAtNothing } else { Event::Priced }
     }
 
     fn paying(&self, request: &CheckoutRequest) -> Option<Paying> {
@@ -322,15 +329,7 @@ impl Runner {
     async fn record(&self, checkout: &mut Checkout) -> Event {
         // Found in PostgreSQL on the way: nothing is left to record.
         let Some(memo) = &checkout.memo else { return Event::Recorded };
-        let recorded = async {
-            let emptied = self.store.record(checkout.id, memo).await?;
-            fault::after("insert");
-            if let (Some(paying), Some(total)) = (&memo.payment, memo.total()) {
-                self.till.store.record(checkout.id, &paying.provider, checkout.reference.as_deref(), total).await?;
-            }
-            Ok::<_, DatabaseError>(emptied)
-        };
-        match recorded.await {
+        match self.store.record(checkout.id, memo, checkout.reference.as_deref()).await {
             Ok(emptied) => {
                 checkout.emptied = emptied;
                 Event::Recorded

@@ -18,8 +18,11 @@
 //!                        │           ├─ pending ─► Extend ─► Authorise       (a hold that ended meanwhile is
 //!                        │           ├─ no answer ─► Authorise                reserved again as the next attempt:
 //!                        │           └─ declined ─► Release ─► Answer         Confirm ─ended─► Reserve)
-//!                        └─ decided before ─► LookUpReservation ─► where it stands
+//!                        ├─ decided before ─► LookUpReservation ─► where it stands
+//!                        └─ decided otherwise ─► Close ─► Answer(GivenUp): a newer checkout was faster; or Answer(KeyReused)
 //! ```
+//! An order that costs nothing is a `Purchase` also where payments are taken.
+//!
 //! The Raft commit inside `Purchase` or `Confirm` is the acceptance: after it, every road leads to an accepted order. A refusal while
 //! pricing leaves no trace, so the same key may be used again; but the key may have bought before, at the price of then, so that is
 //! looked up first.
@@ -68,6 +71,8 @@ pub(crate) enum State {
     Reserving {
         attempt: u8,
     },
+    /// The first attempt was decided about before, with other content.
+    AskingWhetherClosed,
     Authorising {
         attempt: u8,
         asks: u8,
@@ -152,11 +157,14 @@ pub(crate) fn next(state: State, event: Event) -> Step {
         },
         (State::LookingUpOrder(_), E::ReservationRecorded) => answer(Answer::Unavailable(Away::Database)),
         (State::LookingUpReservation { unless, attempt, decided }, event) => looked_up(unless, attempt, decided, event),
-        (State::Pricing { pays: false }, E::Priced) => (State::Purchasing, Effect::Purchase),
+        (State::Pricing { pays: false }, E::Priced) | (State::Pricing { .. }, E::PricedAtNothing) => {
+            (State::Purchasing, Effect::Purchase)
+        }
         (State::Pricing { pays: true }, E::Priced) => (State::Replacing, Effect::Replace),
         (State::Pricing { .. }, E::Unpriced) => look_up(Some(Answer::Unpriced), 0, false),
         (State::Pricing { .. }, E::PriceChanged) => look_up(Some(Answer::PriceChanged), 0, false),
         (State::Pricing { .. }, E::MixedCurrencies) => look_up(Some(Answer::MixedCurrencies), 0, false),
+        (State::Pricing { .. }, E::MethodMissing) => answer(Answer::MethodMissing),
         (State::Pricing { .. }, E::TooLarge) => answer(Answer::TooLarge),
         (State::Pricing { .. }, E::CatalogAway) => answer(Answer::Unavailable(Away::Catalog)),
         (State::Purchasing, E::Purchased) => record(),
@@ -167,6 +175,8 @@ pub(crate) fn next(state: State, event: Event) -> Step {
         (State::Purchasing, E::InventoryAway) => answer(Answer::Unavailable(Away::Inventory)),
         (State::Replacing, E::Replaced) => reserve(0),
         (State::Reserving { attempt }, event) => reserved(attempt, event),
+        (State::AskingWhetherClosed, E::AttemptClosed) => answer(Answer::GivenUp),
+        (State::AskingWhetherClosed, E::DecidedOtherwise) => answer(Answer::KeyReused),
         (State::Authorising { attempt, asks }, event) => authorised(attempt, asks, event),
         (State::Extending { .. }, E::ExtensionCapped) => answer(Answer::PaymentPending),
         // An ended hold is Confirm's to find out, once there is a payment.
@@ -174,10 +184,11 @@ pub(crate) fn next(state: State, event: Event) -> Step {
         (State::Confirming { attempt }, event) => confirmed(attempt, event),
         (State::Recovering { attempt }, E::Authorised) => confirm(attempt),
         (State::Recovering { attempt }, E::PaymentDeclined) => release(attempt, false, Answer::Declined),
+        (State::Recovering { attempt }, E::PaymentUnusable) => release(attempt, true, Answer::GivenUp),
         (State::Recovering { .. }, _) => answer(Answer::PaymentPending),
         (State::LookingUpPayment, E::PaymentDeclined) => answer(Answer::Declined),
-        (State::LookingUpPayment, E::Authorised | E::PaymentPending) => void(Answer::GivenUp),
-        (State::LookingUpPayment, E::PaymentNone | E::PaymentUnusable) => answer(Answer::GivenUp),
+        (State::LookingUpPayment, E::Authorised | E::PaymentPending | E::PaymentUnusable) => void(Answer::GivenUp),
+        (State::LookingUpPayment, E::PaymentNone) => answer(Answer::GivenUp),
         (State::LookingUpPayment, _) => answer(Answer::Unavailable(Away::Payments)),
         (State::Recording, E::Recorded) => (State::Capturing, Effect::Capture),
         (State::Recording, E::RecordingFailed) => answer(Answer::Accepted),
@@ -220,7 +231,7 @@ fn reserved(attempt: u8, event: Event) -> Step {
         E::Held => authorise(attempt, 0),
         E::HeldBefore => look_up(None, attempt, true),
         E::DecidedOtherwise if attempt > 0 => look_up(None, attempt, true),
-        E::DecidedOtherwise => answer(Answer::KeyReused),
+        E::DecidedOtherwise => (State::AskingWhetherClosed, Effect::Close { attempt }),
         E::PurchaseRefused if attempt > 0 => void(Answer::Refused),
         E::PurchaseRefused => answer(Answer::Refused),
         E::InventoryAway if attempt == 0 => answer(Answer::Unavailable(Away::Inventory)),
@@ -254,6 +265,8 @@ fn confirmed(attempt: u8, event: Event) -> Step {
     }
 }
 
+#[cfg(test)]
+mod actor;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]

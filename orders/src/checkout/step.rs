@@ -29,6 +29,10 @@ pub(crate) enum Event {
     /// A call may have been executed: the same key must be used again.
     InventoryUnknown,
     Priced,
+    /// At nothing: there is nothing to pay.
+    PricedAtNothing,
+    /// It is to be paid for, and nobody said how.
+    MethodMissing,
     /// A SKU is sold no more.
     Unpriced,
     /// A line costs otherwise than the shopper was shown.
@@ -43,6 +47,8 @@ pub(crate) enum Event {
     /// The id was decided before with other lines.
     DecidedOtherwise,
     PurchaseRefused,
+    /// A newer checkout, or the reconciler, took the attempt's place.
+    AttemptClosed,
     /// The shopper's earlier hold is given up, as far as it is known.
     Replaced,
     Held,
@@ -77,19 +83,33 @@ pub(crate) enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Effect {
     LookUpOrder,
-    LookUpReservation { attempt: u8 },
+    LookUpReservation {
+        attempt: u8,
+    },
     LookUpPayment,
     Price,
     Purchase,
     Replace,
-    Reserve { attempt: u8 },
+    Reserve {
+        attempt: u8,
+    },
+    /// Asks, by doing it again, whether the attempt's place was taken.
+    Close {
+        attempt: u8,
+    },
     Authorise,
-    Extend { attempt: u8 },
-    Confirm { attempt: u8 },
+    Extend {
+        attempt: u8,
+    },
+    Confirm {
+        attempt: u8,
+    },
     Record,
     Capture,
     Acknowledge,
-    Release { attempt: u8 },
+    Release {
+        attempt: u8,
+    },
     Void,
     Answer(Answer),
 }
@@ -105,6 +125,7 @@ impl Effect {
             Self::Purchase => "purchase",
             Self::Replace => "replace",
             Self::Reserve { .. } => "reserve",
+            Self::Close { .. } => "close",
             Self::Authorise => "authorise",
             Self::Extend { .. } => "extend",
             Self::Confirm { .. } => "confirm",
@@ -138,6 +159,8 @@ pub(crate) enum Answer {
     /// At another price than was shown; nothing is sold at it before the shopper has seen it.
     PriceChanged,
     MixedCurrencies,
+    /// It has to be paid for: how?
+    MethodMissing,
     /// The cart does not fit one order.
     TooLarge,
     KeyReused,

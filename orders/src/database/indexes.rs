@@ -11,21 +11,38 @@ struct Index {
     /// `create` what?
     kind: &'static str,
     columns: &'static str,
+    /// Of which rows; empty: of all.
+    only: &'static str,
 }
 
 /// As the migration that needs them has them for an empty database.
-const INDEXES: [Index; 6] = [
-    Index { name: "shop_order_id_placed_at", table: "shop_order", kind: "unique index", columns: "id, placed_at" },
-    Index { name: "shop_order_by_status", table: "shop_order", kind: "index", columns: "status, placed_at, id" },
+const INDEXES: [Index; 8] = [
+    Index { name: "shop_order_id_placed_at", table: "shop_order", kind: "unique index", columns: "id, placed_at", only: "" },
+    Index { name: "shop_order_by_status", table: "shop_order", kind: "index", columns: "status, placed_at, id", only: "" },
     Index {
         name: "order_item_id_placed_at",
         table: "order_item",
         kind: "unique index",
         columns: "order_id, position, placed_at",
+        only: "",
     },
-    Index { name: "outbox_in_order", table: "outbox", kind: "index", columns: "transaction_id, id" },
-    Index { name: "cart_idle", table: "cart", kind: "index", columns: "touched_on, shopper_id" },
-    Index { name: "session_end", table: "session", kind: "index", columns: "expires_at" },
+    Index { name: "outbox_in_order", table: "outbox", kind: "index", columns: "transaction_id, id", only: "" },
+    Index { name: "cart_idle", table: "cart", kind: "index", columns: "touched_on, shopper_id", only: "" },
+    Index { name: "session_end", table: "session", kind: "index", columns: "expires_at", only: "" },
+    Index {
+        name: "payment_due",
+        table: "payment",
+        kind: "index",
+        columns: "provider, due_at",
+        only: "where state = 'authorised'",
+    },
+    Index {
+        name: "payment_by_state",
+        table: "payment",
+        kind: "index",
+        columns: "state, created_at, order_id",
+        only: "where state in ('authorised', 'failed')",
+    },
 ];
 
 /// Builds those that are not there, or not whole. A table that is gone or has partitions by now is past the migration that needs its index.
@@ -40,13 +57,13 @@ pub(super) async fn build(sql: &mut PgConnection) -> Result<(), sqlx::Error> {
             index.name,
         );
         let Some(is_valid) = state.fetch_optional(&mut *sql).await? else { continue };
-        let Index { name, table, kind, columns } = index;
+        let Index { name, table, kind, columns, only } = index;
         if is_valid == Some(false) {
             sql.execute(AssertSqlSafe(format!("drop index concurrently {name}"))).await?;
         }
         if is_valid != Some(true) {
             tracing::info!(table, name, "an index is built");
-            sql.execute(AssertSqlSafe(format!("create {kind} concurrently {name} on {table} ({columns})"))).await?;
+            sql.execute(AssertSqlSafe(format!("create {kind} concurrently {name} on {table} ({columns}) {only}"))).await?;
         }
     }
     sql.execute("reset lock_timeout").await.map(drop)

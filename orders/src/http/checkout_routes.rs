@@ -149,12 +149,16 @@ const MAX_METHOD_BYTES: usize = 64;
 fn check_method(taken: bool, method: Option<&str>) -> Result<(), &'static str> {
     let plain = |method: &str| method.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
     match method {
-        None | Some("none") if !taken => Ok(()),
+        // What costs nothing needs none; that is known when it is priced.
+        None => Ok(()),
+        Some("none") if !taken => Ok(()),
         Some(_) if !taken => Err("this shop takes none; leave it out"),
         Some(method) if (1..=MAX_METHOD_BYTES).contains(&method.len()) && plain(method) && method != "none" => Ok(()),
-        _ => Err("give the payment provider's id of the shopper's payment method"),
+        Some(_) => Err(METHOD_WANTED),
     }
 }
+
+const METHOD_WANTED: &str = "give the payment provider's id of the shopper's payment method";
 
 /// The answer with who leads the inventory, as far as this instance has heard: edges route by it.
 fn hinted(shop: &Shop, mut response: Response) -> Response {
@@ -177,7 +181,7 @@ async fn run(runner: Runner, mut checkout: Checkout) -> (Answer, Checkout) {
         Answer::Declined => "declined",
         Answer::GivenUp => "given_up",
         Answer::PaymentPending => "payment_pending",
-        Answer::KeyReused | Answer::EmptyCart | Answer::TooLarge | Answer::MixedCurrencies => "invalid",
+        Answer::KeyReused | Answer::EmptyCart | Answer::TooLarge | Answer::MixedCurrencies | Answer::MethodMissing => "invalid",
         Answer::Unavailable(_) => "unavailable",
         Answer::Unknown => "unknown",
     };
@@ -236,6 +240,7 @@ fn answer(answer: Answer, checkout: &Checkout) -> Result<Response, ProblemRespon
         }
         Answer::Unavailable(Away::Payments) => unavailable("the payment provider is away; ask again with the same key"),
         Answer::TooLarge => invalid("cart", "its lines do not fit one order; check out in two"),
+        Answer::MethodMissing => invalid("payment_method", METHOD_WANTED),
         Answer::EmptyCart => Problem::new(ProblemType::EmptyCart).detail("put something into the cart first").into(),
         Answer::Unavailable(Away::Catalog) => unavailable("prices are not known now; nothing was bought"),
         Answer::Unavailable(Away::Inventory) => unavailable("no inventory leader answers; ask again with the same key"),

@@ -1,4 +1,4 @@
-//! Operators' routes on the admin port: `/admin/v1/orders`.
+//! Operators' routes on the admin port: `/admin/v1/orders`, and which others there are.
 
 use std::sync::Arc;
 
@@ -23,7 +23,9 @@ use super::{
     life_commands::{Plain, Said, carry_out, wish},
     operator::admitted,
     order_routes::cursor,
-    private, unavailable,
+    private,
+    till_routes::{self, payments, retry_payment},
+    unavailable,
 };
 use crate::{
     checkout::{Runner, newest_attempt},
@@ -48,6 +50,8 @@ pub(crate) fn admin_router(desk: Desk, token: AdminToken) -> Router {
         .route(admin::DELIVER, post(deliver))
         .route(admin::CANCEL, post(cancel))
         .route(admin::RETURN, post(take_back))
+        .route(admin::PAYMENTS, get(payments))
+        .route(admin::RETRY_PAYMENT, post(retry_payment))
         .route_layer(middleware::from_fn_with_state(token, admitted))
         .route("/admin/v1/openapi.json", get(|| async { Json(admin_openapi()) }))
         .with_state(Arc::new(desk))
@@ -171,7 +175,7 @@ pub(super) async fn deliver(
     desk.done(&id, &headers, &Plain(body, LifeCommand::Deliver { parcel })).await
 }
 
-/// Calls the order off before anything was shipped: units and money go back. Repeatable.
+/// Calls off what was not shipped of the order: units and money go back. Repeatable.
 #[utoipa::path(post, path = admin::CANCEL, request_body = PlainCommand, params(("id" = String, Path)),
     responses((status = 200, body = OrderDetail), (status = 409, body = Problem)))]
 pub(super) async fn cancel(
@@ -201,7 +205,7 @@ pub fn admin_openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
     #[openapi(
         info(title = "Orders, for operators", description = "What happens to orders after they were placed."),
-        paths(list, show, pay, allocate, ship, deliver, cancel, take_back),
+        paths(list, show, pay, allocate, ship, deliver, cancel, take_back, till_routes::payments, till_routes::retry_payment),
         components(schemas(Problem))
     )]
     struct Document;

@@ -20,7 +20,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::{Shop, invalid, private, unavailable};
-use crate::checkout::{memo_of, newest_attempt, order_id};
+use crate::checkout::{Ended, is_unpaid, memo_of, newest_attempt, order_id};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -31,18 +31,27 @@ pub(super) struct PageQuery {
 
 type Answer = Result<Response, ProblemResponse>;
 
+/// What is known under an order's id.
+struct Standing {
+    state: CheckoutState,
+    order: Option<Order>,
+    /// Its hold ended by itself.
+    ended: Option<Ended>,
+}
+
+impl Standing {
+    fn at(state: CheckoutState, order: Option<Order>) -> Self {
+        Self { state, order, ended: None }
+    }
+}
+
 impl Shop {
     /// An order from PostgreSQL, else from the inventory where it waits for its record; with where it stands. `None`: neither knows it
     /// (yet): a purchase may be under way, so this is no refusal.
-    async fn find(
-        &self,
-        context: &CallContext,
-        id: OrderId,
-        shopper: ShopperId,
-    ) -> Result<Option<(CheckoutState, Option<Order>)>, ProblemResponse> {
+    async fn find(&self, context: &CallContext, id: OrderId, shopper: ShopperId) -> Result<Option<Standing>, ProblemResponse> {
         let recorded = self.runner.store.find(id, shopper).await;
         if let Ok(Some(found)) = recorded {
-            return Ok(Some((CheckoutState::Placed, Some(found.order))));
+            return Ok(Some(Standing::at(CheckoutState::Placed, Some(found.order))));
         }
         let reservation = newest_attempt(&self.runner.inventory, context, id).await.map_err(|error| {
             tracing::warn!(%error, "an order cannot be looked up");
@@ -56,16 +65,29 @@ impl Shop {
         };
         let memo = memo_of(&reservation).filter(|memo| memo.shopper == shopper);
         Ok(Some(match (reservation.state, memo) {
-            (ReservationState::Confirmed, Some(memo)) => (CheckoutState::Accepted, Some(memo.order(id, OrderStatus::Accepted))),
-            (ReservationState::Reserved, Some(_)) => (CheckoutState::Pending, None),
+            (ReservationState::Confirmed, Some(memo)) => {
+                Standing::at(CheckoutState::Accepted, Some(memo.order(id, OrderStatus::Accepted)))
+            }
+            (ReservationState::Reserved, Some(_)) => Standing::at(CheckoutState::Pending, None),
             // PostgreSQL has it: since between the two looks, or as somebody else's.
             (ReservationState::Acknowledged, _) => match self.runner.store.find(id, shopper).await {
-                Ok(Some(found)) => (CheckoutState::Placed, Some(found.order)),
-                Ok(None) => (CheckoutState::Rejected, None),
+                Ok(Some(found)) => Standing::at(CheckoutState::Placed, Some(found.order)),
+                Ok(None) => Standing::at(CheckoutState::Rejected, None),
                 Err(_) => return Err(unavailable("orders cannot be looked up now")),
             },
-            _ => (CheckoutState::Rejected, None),
+            _ => Standing { ended: Ended::of(id, &reservation), ..Standing::at(CheckoutState::Rejected, None) },
         }))
+    }
+
+    /// A run that waits for the payment of a hold that ended may reserve again: until it cannot any more, nothing is refused.
+    async fn may_go_on(&self, order: OrderId, ended: &Ended) -> bool {
+        if ended.is_over(OffsetDateTime::now_utc()) {
+            return false;
+        }
+        match self.runner.till.payments.find(order, None).await {
+            Ok(found) => !is_unpaid(found.map(|found| found.state).as_ref()),
+            Err(_) => true,
+        }
     }
 }
 
@@ -119,7 +141,7 @@ pub(super) async fn one(
     let session = shop.known_session(&headers).await?;
     let id: OrderId = id.parse().map_err(|_| invalid("id", "an order id is a UUID"))?;
     match shop.find(&context, id, session.shopper).await? {
-        Some((_, Some(order))) => Ok(private(StatusCode::OK, &shop.with_parcels(order).await)),
+        Some(Standing { order: Some(order), .. }) => Ok(private(StatusCode::OK, &shop.with_parcels(order).await)),
         _ => Err(ProblemType::NotFound.into()),
     }
 }
@@ -138,9 +160,14 @@ pub(super) async fn checkout_state(
         ProblemResponse::from(Problem::new(ProblemType::InvalidIdempotencyKey).detail(error.to_string()))
     })?;
     let order_id = order_id(session.shopper, &key);
-    let Some((state, order)) = shop.find(&context, order_id, session.shopper).await? else {
+    let Some(Standing { mut state, order, ended }) = shop.find(&context, order_id, session.shopper).await? else {
         let detail = "nothing is known under this key yet; send the checkout again with the same key to learn its outcome";
         return Err(Problem::new(ProblemType::NotFound).detail(detail).into());
     };
+    if let Some(ended) = ended
+        && shop.may_go_on(order_id, &ended).await
+    {
+        state = CheckoutState::Pending;
+    }
     Ok(private(StatusCode::OK, &CheckoutStatus { state, order_id, order }))
 }

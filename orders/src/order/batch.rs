@@ -13,6 +13,16 @@ use crate::{checkout::Memo, outbox::placed_row};
 pub(crate) struct Placed {
     pub(crate) id: OrderId,
     pub(crate) memo: Memo,
+    /// The provider's reference of the payment, where it is known.
+    pub(crate) reference: Option<String>,
+}
+
+/// A batch as columns.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    pub(super) orders: OrderColumns,
+    pub(super) items: ItemColumns,
+    pub(super) payments: PaymentColumns,
 }
 
 /// One vector for each column of `shop_order`.
@@ -43,15 +53,26 @@ pub(super) struct ItemColumns {
     pub(super) amounts: Vec<i64>,
 }
 
+/// One vector for each column of `payment`, of the orders that are paid for.
+#[derive(Debug, Default)]
+pub(super) struct PaymentColumns {
+    pub(super) orders: Vec<Uuid>,
+    pub(super) providers: Vec<String>,
+    pub(super) references: Vec<Option<String>>,
+    pub(super) amounts: Vec<i64>,
+    pub(super) currencies: Vec<String>,
+}
+
 /// Each order once, however often it is in the batch: the same checkout may be sent twice at the same time.
 ///
 /// An error is of one order that cannot be written, and the batch has to do without it.
-pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> Result<(OrderColumns, ItemColumns), sqlx::Error> {
-    let (mut orders, mut items, mut seen) = (OrderColumns::default(), ItemColumns::default(), HashSet::new());
+pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> Result<Columns, sqlx::Error> {
+    let (mut columns, mut seen) = (Columns::default(), HashSet::new());
+    let Columns { orders, items, payments } = &mut columns;
     let mut batch: Vec<&Placed> = batch.into_iter().collect();
-    // By id: two instances that write some of the same orders wait for each other in one order.
-    batch.sort_by_key(|placed| placed.id);
-    for Placed { id, memo } in batch {
+    // By id: two instances that write some of the same orders wait for each other in one order. Of two, the one that knows the payment.
+    batch.sort_by_key(|placed| (placed.id, placed.reference.is_none()));
+    for Placed { id, memo, reference } in batch {
         if !seen.insert(*id) {
             continue;
         }
@@ -75,8 +96,15 @@ pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> Result
             items.quantities.push(i64::from(*quantity));
             items.amounts.push(*amount);
         }
+        if let Some(paying) = &memo.payment {
+            payments.orders.push(id.uuid());
+            payments.providers.push(paying.provider.clone());
+            payments.references.push(reference.clone());
+            payments.amounts.push(total.amount());
+            payments.currencies.push(memo.currency.as_str().to_owned());
+        }
     }
-    Ok((orders, items))
+    Ok(columns)
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -90,6 +118,7 @@ pub(super) mod tests {
     use storefront_types::{ShopperId, Sku};
 
     use super::*;
+    use crate::checkout::Paying;
 
     /// An order of a shopper with two lines.
     pub(crate) fn placed(shopper: u128, key: &str) -> Placed {
@@ -119,18 +148,32 @@ pub(super) mod tests {
             payment: None,
             attempt: 0,
         };
-        Placed { id, memo }
+        Placed { id, memo, reference: None }
     }
 
     #[test]
     fn an_order_that_is_there_twice_is_written_once() {
         let (first, second) = (placed(1, "k"), placed(2, "k"));
-        let (orders, items) = columns([&first, &second, &first]).unwrap();
+        let Columns { orders, items, payments } = columns([&first, &second, &first]).unwrap();
         let mut ids = [first.id.uuid(), second.id.uuid()];
         ids.sort_unstable();
         assert_eq!(orders.ids, ids);
         assert_eq!((orders.totals, orders.fingerprints), (vec![600, 600], vec![vec![0, 255], vec![0, 255]]));
         assert_eq!((items.orders.len(), items.positions), (4, vec![1, 2, 1, 2]));
+        assert!(payments.orders.is_empty(), "nobody pays for these");
+    }
+
+    #[test]
+    fn a_payment_lies_beside_its_order_with_the_reference_that_somebody_knows() {
+        let (free, mut paid) = (placed(1, "k"), placed(2, "k"));
+        paid.memo.payment = Some(Paying { provider: "sandbox".to_owned(), method: "pm".to_owned() });
+        let told = Placed { reference: Some("sbx_1".to_owned()), ..paid.clone() };
+        for batch in [[&free, &paid, &told], [&told, &paid, &free]] {
+            let PaymentColumns { orders, providers, references, amounts, currencies } = columns(batch).unwrap().payments;
+            assert_eq!((orders, providers), (vec![paid.id.uuid()], vec!["sandbox".to_owned()]));
+            assert_eq!((references, amounts), (vec![Some("sbx_1".to_owned())], vec![600]));
+            assert_eq!(currencies, ["EUR"]);
+        }
     }
 
     #[test]

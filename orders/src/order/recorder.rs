@@ -1,17 +1,19 @@
 //! Writes accepted orders into PostgreSQL, many in one SQL commit.
 //!
-//! Owns: one statement for orders, items, outbox rows and the carts that were bought, so that they change together or not at all; that an order
-//! which PostgreSQL refuses does not keep its neighbours out. Must not: decide when to try again.
+//! Owns: one statement for orders, items, payments, outbox rows and the carts that were bought, so that they change together or not at all: an order
+//! that can be called off has its payment beside it. That an order which PostgreSQL refuses does not keep its neighbours out. Must not: decide when
+//! to try again.
 
 use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::batch::{Placed, columns};
+use super::batch::{Columns, Placed, columns};
 use crate::{
     cart::MAX_BOUGHT,
     database::{Connections, DatabaseError, Gathered, within},
     outbox::ORDER_PLACED,
+    payment::FIRST_LOOK,
 };
 
 /// Orders of one SQL commit: 256 x about 2 KiB of columns are half a megabyte, and some milliseconds of PostgreSQL.
@@ -42,7 +44,7 @@ pub(super) async fn record(sql: &Connections, batch: &[Placed]) -> Gathered<bool
 ///
 /// Carts are locked only where nobody else has them, because others lock them in another order.
 async fn insert(sql: &Connections, batch: &[Placed]) -> Result<HashSet<Uuid>, sqlx::Error> {
-    let (orders, items) = columns(batch)?;
+    let Columns { orders, items, payments } = columns(batch)?;
     let emptied = sqlx::query_scalar!(
         r#"with placed as (
              insert into shop_order
@@ -69,6 +71,13 @@ async fn insert(sql: &Connections, batch: &[Placed]) -> Result<HashSet<Uuid>, sq
                  join placed using (id)
                  join cart on cart.shopper_id = line.shopper_id and cart.version = line.version
              for update of cart skip locked
+         ), payments as (
+             insert into payment (order_id, provider, reference, state, amount, currency, due_at)
+             select order_id, provider, reference, 'authorised', amount, currency, now() + make_interval(secs => $23)
+             from unnest($18::uuid[], $19::text[], $20::text[], $21::bigint[], $22::text[])
+                 as line (order_id, provider, reference, amount, currency)
+             on conflict (order_id) do update set reference = excluded.reference
+             where payment.reference is null and excluded.reference is not null
          )
          update cart set version = cart.version + 1, lines = '[]', stamp = gen_random_uuid(),
              bought = case when jsonb_array_length(bought) < $17 then bought else bought - 0 end || to_jsonb(sold.id),
@@ -92,6 +101,12 @@ async fn insert(sql: &Connections, batch: &[Placed]) -> Result<HashSet<Uuid>, sq
         &orders.payloads,
         &orders.carts as &[Option<i64>],
         MAX_BOUGHT,
+        &payments.orders,
+        &payments.providers,
+        &payments.references as &[Option<String>],
+        &payments.amounts,
+        &payments.currencies,
+        FIRST_LOOK.as_secs_f64(),
     );
     Ok(emptied.fetch_all(sql).await?.into_iter().collect())
 }

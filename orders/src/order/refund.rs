@@ -28,12 +28,15 @@ pub(crate) struct MoneyBack {
 impl MoneyBack {
     /// Lets go of an authorisation, or gives money back. Safe to repeat. The error is for operators; it is tried again.
     pub(crate) async fn void_or_refund(&self, due: &RefundDue) -> Result<RefundState, String> {
+        let is_nothing = !due.is_whole && due.amount.amount() == 0;
+        if is_nothing {
+            return Ok(RefundState::NothingTaken);
+        }
         let given = match self.till.payments.are_taken() {
-            true => self
-                .till
-                .give_back(due.order, due.id, due.amount.amount(), due.is_whole)
-                .await
-                .map_err(|error| error.to_string())?,
+            true => {
+                let given = self.till.give_back(due.order, due.id, due.amount.amount()).await;
+                given.map_err(|error| error.to_string())?
+            }
             false => GivenBack::Nothing,
         };
         Ok(match given {

@@ -58,10 +58,11 @@ impl OrderStore {
         }
     }
 
-    /// Records an order with its items and its outbox row, and empties the cart that it was made of; all or nothing, and a second time changes
-    /// nothing. `false`: the cart was not emptied now, because it is another one by now or is being changed, or was emptied before.
-    pub(crate) async fn record(&self, id: OrderId, memo: &Memo) -> Result<bool, DatabaseError> {
-        self.recorded.ask(Placed { id, memo: memo.clone() }).await
+    /// Records an order with its items, its payment and its outbox row, and empties the cart that it was made of; all or nothing, and a second time
+    /// changes nothing but the reference of a payment that had none. `false`: the cart was not emptied now, because it is another one by now or is
+    /// being changed, or was emptied before.
+    pub(crate) async fn record(&self, id: OrderId, memo: &Memo, reference: Option<&str>) -> Result<bool, DatabaseError> {
+        self.recorded.ask(Placed { id, memo: memo.clone(), reference: reference.map(str::to_owned) }).await
     }
 
     /// One order of a shopper; somebody else's is not found.

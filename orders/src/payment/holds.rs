@@ -1,15 +1,10 @@
 //! Which checkout of a shopper holds stock while it is paid for, so that the next one can replace it. In the region's Redis and in
 //! PostgreSQL: either may be away. With both away, an earlier hold ends by itself.
 
-use std::time::Duration;
-
 use redis::aio::ConnectionManager;
 use storefront_types::{OrderId, ShopperId};
 
-use super::store::PaymentStore;
-
-/// Longer than any hold lasts with all its extensions.
-const REMEMBER: Duration = Duration::from_secs(60 * 60);
+use super::store::{PaymentStore, REMEMBER_HOLDS};
 
 #[derive(Clone)]
 pub(crate) struct Holds {
@@ -33,7 +28,7 @@ impl Holds {
     async fn swap_in_redis(&self, shopper: ShopperId, order: OrderId) -> Option<OrderId> {
         let mut redis = self.redis.clone();
         let mut set = redis::cmd("SET");
-        set.arg(format!("payment-hold:{shopper}")).arg(order.to_string()).arg("EX").arg(REMEMBER.as_secs()).arg("GET");
+        set.arg(format!("payment-hold:{shopper}")).arg(order.to_string()).arg("EX").arg(REMEMBER_HOLDS.as_secs()).arg("GET");
         let before: Result<Option<String>, _> = set.query_async(&mut redis).await;
         before.ok().flatten()?.parse().ok()
     }

@@ -53,6 +53,7 @@ pub(crate) enum PaymentState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) reference: String,
+    pub(crate) amount: Money,
     pub(crate) state: PaymentState,
 }
 

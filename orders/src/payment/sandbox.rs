@@ -61,7 +61,8 @@ impl Sandbox {
         let (status, body) = self.get(&at(order, "")).await?;
         match status {
             StatusCode::NOT_FOUND => Ok(None),
-            _ => payment(status, body).map(|found| Some(Found { state: state(&found), reference: found.reference })),
+            _ => payment(status, body)
+                .map(|found| Some(Found { state: state(&found), amount: found.amount, reference: found.reference })),
         }
     }
 

@@ -4,6 +4,8 @@
 //! begun only when the one before has ended by itself, and none after one that was released or refused. So the row is looked
 //! through to its end; where a next attempt could still be begun, its place is taken first by a command that is refused for ever.
 
+use inventory_api::OutcomeCode;
+
 use crate::checkout::MAX_ATTEMPTS;
 
 /// Where one attempt at an order stands in the inventory.
@@ -54,6 +56,32 @@ pub(crate) fn judge_taken(standing: Standing) -> Verdict {
         Standing::Missing | Standing::Released => Verdict::Void,
         // Somebody was faster; the next pass sees what came of it.
         _ => Verdict::Leave,
+    }
+}
+
+/// How to end a checkout that a newer one replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// No attempt of the order can be confirmed any more.
+    Ended,
+    Release {
+        attempt: u8,
+    },
+    /// Not begun, and somebody may be about to: take its place, and release it if they were faster.
+    Close {
+        attempt: u8,
+    },
+    /// It is an order, or its last attempt ended by itself, or it is not known.
+    Leave,
+}
+
+/// What follows from having released an attempt, all before it having ended by themselves.
+pub(crate) fn judge_released(attempt: u8, outcome: OutcomeCode) -> Ending {
+    match outcome {
+        OutcomeCode::Ok | OutcomeCode::AlreadyReleased => Ending::Ended,
+        OutcomeCode::Expired if attempt + 1 < MAX_ATTEMPTS => Ending::Release { attempt: attempt + 1 },
+        OutcomeCode::NotFound => Ending::Close { attempt },
+        _ => Ending::Leave,
     }
 }
 

@@ -1,50 +1,46 @@
-//! What PostgreSQL knows of payments: one row for each recorded order that was paid for, what is to be given back, and which
-//! webhook events were taken.
+//! What PostgreSQL knows of payments, one row for each recorded order that is paid for, which is written with the order
+//! (`order/recorder.rs`); which webhook events were taken, and who holds stock.
 
 use std::time::Duration;
 
-use storefront_types::{Currency, Money, OrderId, ShopperId};
+use orders_api::OrderStatus;
+use storefront_types::{Currency, OrderId, ShopperId};
 use time::OffsetDateTime;
 
 use crate::database::{Connections, DatabaseError, within};
 
-/// First pause after an attempt that came to nothing, doubled with each up to 2^9 of it, about four hours.
-const RETRY: Duration = Duration::from_secs(30);
-
-/// Attempts at one capture or refund before an operator is asked: with the pauses above, more than a day.
-const MAX_ATTEMPTS: i32 = 20;
-
 /// How long a taken event is remembered. A signature is good for 5 minutes; a provider may send the same event anew, with a new
 /// signature, for three days.
 const REMEMBER_EVENTS: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+
+/// How long it is known who held stock: longer than any hold lasts with all its extensions, and shorter than the inventory remembers an
+/// order, so that one that the inventory does not know was never begun.
+pub(super) const REMEMBER_HOLDS: Duration = Duration::from_secs(60 * 60);
 
 /// Expired events that are forgotten at once.
 const FORGET: i64 = 1_000;
 
 #[derive(Clone)]
 pub(crate) struct PaymentStore {
-    sql: Connections,
-}
-
-/// A payment that is to be captured.
-#[derive(Clone, Debug)]
-pub(crate) struct Due {
-    pub(crate) order: OrderId,
-    pub(crate) reference: Option<String>,
-    pub(crate) attempts: i32,
+    pub(super) sql: Connections,
 }
 
 /// A payment as it stands in PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
+    pub(crate) provider: String,
     pub(crate) reference: Option<String>,
     pub(crate) is_captured: bool,
     pub(crate) is_voided: bool,
     pub(crate) currency: Currency,
 }
 
-fn pause(attempts: i32) -> f64 {
-    RETRY.as_secs_f64() * f64::from(1_u32 << attempts.clamp(0, 9))
+/// A recorded order, as far as its payment is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    Stands,
+    /// Called off: its money is not to be taken.
+    Cancelled,
 }
 
 impl PaymentStore {
@@ -52,122 +48,59 @@ impl PaymentStore {
         Self { sql }
     }
 
-    /// Notes the payment of a recorded order; a second time changes nothing but a reference that was missing.
-    pub(crate) async fn record(
-        &self,
-        order: OrderId,
-        provider: &str,
-        reference: Option<&str>,
-        amount: Money,
-    ) -> Result<(), DatabaseError> {
-        let currency = amount.currency();
-        within(async {
-            sqlx::query!(
-                "insert into payment (order_id, provider, reference, state, amount, currency)
-                 values ($1, $2, $3, 'authorised', $4, $5)
-                 on conflict (order_id) do update set reference = excluded.reference
-                 where payment.reference is null and excluded.reference is not null",
-                order.uuid(),
-                provider,
-                reference,
-                amount.amount(),
-                currency.as_str()
-            )
-            .execute(&self.sql)
-            .await
-        })
-        .await
-        .map(|_| ())
-    }
-
     /// Whether PostgreSQL has the order itself.
-    pub(crate) async fn is_recorded(&self, order: OrderId) -> Result<bool, DatabaseError> {
-        within(async {
-            sqlx::query_scalar!(r#"select exists(select 1 from shop_order where id = $1) as "found!""#, order.uuid())
-                .fetch_one(&self.sql)
-                .await
-        })
-        .await
+    pub(crate) async fn order(&self, order: OrderId) -> Result<Option<Recorded>, DatabaseError> {
+        let status = within(async {
+            sqlx::query_scalar!("select status from shop_order where id = $1", order.uuid()).fetch_optional(&self.sql).await
+        });
+        let status = status.await?;
+        Ok(status.map(|status| if status == OrderStatus::Cancelled.as_str() { Recorded::Cancelled } else { Recorded::Stands }))
     }
 
     /// The payment of an order, if it was paid for.
     pub(crate) async fn find(&self, order: OrderId) -> Result<Option<Known>, DatabaseError> {
         let row = within(async {
-            sqlx::query!("select reference, state, currency from payment where order_id = $1", order.uuid())
+            sqlx::query!("select provider, reference, state, currency from payment where order_id = $1", order.uuid())
                 .fetch_optional(&self.sql)
                 .await
         });
         let known = row.await?.map(|row| {
             let (is_captured, is_voided) = (row.state == "captured", row.state == "voided");
             let currency = row.currency.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            Ok::<_, sqlx::Error>(Known { reference: row.reference, is_captured, is_voided, currency })
+            Ok::<_, sqlx::Error>(Known { provider: row.provider, reference: row.reference, is_captured, is_voided, currency })
         });
         Ok(known.transpose()?)
     }
 
-    /// The money was taken. What has another state by now keeps it.
+    /// The money was taken.
     pub(crate) async fn captured(&self, order: OrderId) -> Result<(), DatabaseError> {
-        self.to_state(order, "captured").await
+        self.to_state(order, "captured", None).await.map(drop)
     }
 
     /// The money was let go of.
     pub(crate) async fn voided(&self, order: OrderId) -> Result<(), DatabaseError> {
-        self.to_state(order, "voided").await
+        self.to_state(order, "voided", None).await.map(drop)
     }
 
-    /// It can never be taken: an operator must look at it.
-    pub(crate) async fn failed(&self, order: OrderId) -> Result<(), DatabaseError> {
-        self.to_state(order, "failed").await
+    /// It is not tried any more: an operator must look at it. `false`: it is over already.
+    pub(crate) async fn failed(&self, order: OrderId, why: &str) -> Result<bool, DatabaseError> {
+        self.to_state(order, "failed", Some(why)).await
     }
 
-    async fn to_state(&self, order: OrderId, state: &str) -> Result<(), DatabaseError> {
+    /// What is captured or voided stays so; what was given up may still come to that.
+    async fn to_state(&self, order: OrderId, state: &str, why: Option<&str>) -> Result<bool, DatabaseError> {
         let changed = within(async {
             sqlx::query!(
-                "update payment set state = $2, updated_at = now()
-                 where order_id = $1 and (state = 'authorised' or (state = 'failed' and $2 = 'voided'))",
+                "update payment set state = $2, last_error = $3, updated_at = now()
+                 where order_id = $1 and (state = 'authorised' or (state = 'failed' and $2 <> 'failed'))",
                 order.uuid(),
-                state
+                state,
+                why
             )
             .execute(&self.sql)
             .await
         });
-        changed.await.map(|_| ())
-    }
-
-    /// Payments to capture, the longest due first.
-    pub(crate) async fn to_capture(&self, limit: i64) -> Result<Vec<Due>, DatabaseError> {
-        let rows = within(async {
-            sqlx::query!(
-                "select order_id, reference, attempts from payment
-                 where state = 'authorised' and due_at <= now() order by due_at limit $1",
-                limit
-            )
-            .fetch_all(&self.sql)
-            .await
-        })
-        .await?;
-        let due = rows.into_iter();
-        Ok(due.map(|row| Due { order: OrderId::new(row.order_id), reference: row.reference, attempts: row.attempts }).collect())
-    }
-
-    /// An attempt at a capture came to nothing: the next one later. `false`: it was the last.
-    pub(crate) async fn capture_later(&self, due: &Due) -> Result<bool, DatabaseError> {
-        if due.attempts + 1 >= MAX_ATTEMPTS {
-            self.failed(due.order).await?;
-            return Ok(false);
-        }
-        within(async {
-            sqlx::query!(
-                "update payment set attempts = attempts + 1, due_at = now() + make_interval(secs => $2)
-                 where order_id = $1 and state = 'authorised'",
-                due.order.uuid(),
-                pause(due.attempts)
-            )
-            .execute(&self.sql)
-            .await
-        })
-        .await?;
-        Ok(true)
+        Ok(changed.await?.rows_affected() == 1)
     }
 
     /// Takes a webhook event, once. `false`: it was taken before.
@@ -207,16 +140,18 @@ impl PaymentStore {
         Ok(forgotten.await?.rows_affected())
     }
 
-    /// Notes which order of the shopper holds stock from now on, and gives the one before.
+    /// Notes which order of the shopper holds stock from now on, and gives the one before, if it can still hold any.
     pub(crate) async fn swap_hold(&self, shopper: ShopperId, order: OrderId) -> Result<Option<OrderId>, DatabaseError> {
         let before = within(async {
             sqlx::query_scalar!(
-                r#"with before as (select order_id from payment_hold where shopper_id = $1 for update),
+                r#"with before as (select order_id from payment_hold
+                                   where shopper_id = $1 and noted_at > now() - make_interval(secs => $3) for update),
                         noted as (insert into payment_hold (shopper_id, order_id) values ($1, $2)
                                   on conflict (shopper_id) do update set order_id = excluded.order_id, noted_at = now())
                    select order_id from before"#,
                 shopper.uuid(),
-                order.uuid()
+                order.uuid(),
+                REMEMBER_HOLDS.as_secs_f64()
             )
             .fetch_optional(&self.sql)
             .await

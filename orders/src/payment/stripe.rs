@@ -1,6 +1,8 @@
 //! The adapter for Stripe's PaymentIntents API: manual capture, one intent for each order.
 //!
-//! The order's id is the idempotency key of making the intent: asking again within Stripe's 24 hours answers what the first time did.
+//! The order's id is the idempotency key of making the intent: asking again within Stripe's 24 hours answers what the first time did, word for
+//! word, so one that was being processed then is looked at by its own id. A refund is looked for before it is made, for its key is forgotten
+//! after that day.
 //! Capture and cancel carry no key: they are safe to repeat by the intent's own state, and a key would keep a 500 for a day.
 
 mod reply;
@@ -11,7 +13,7 @@ use storefront_types::{Money, OrderId};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use self::reply::{Intent, Refusal, Search};
+use self::reply::{Intent, Refund, Refunds, Refusal, Search};
 use super::{
     http::{Client, Failed},
     port::{Authorisation, Captured, Charge, Found, PaymentError, PaymentState, Uncaptured, Voided},
@@ -22,6 +24,10 @@ pub(crate) const BASE: &str = "https://api.stripe.com";
 
 /// The API is pinned: an account's default may change under a running shop.
 const VERSION: &str = "2024-06-20";
+
+/// Refunds of one page, and pages looked through: an order has at most 500 transitions, so at most so many refunds.
+const REFUND_PAGE: &str = "100";
+const MAX_REFUND_PAGES: usize = 5;
 
 #[derive(Clone)]
 pub(crate) struct Stripe {
@@ -76,11 +82,23 @@ impl Stripe {
         ];
         match self.post("/v1/payment_intents", Some(&order), &form).await {
             Ok((status, body)) if status.is_success() => match Intent::read(&body) {
+                Some(intent) if intent.state() == PaymentState::Pending => self.as_of_now(&intent).await,
                 Some(intent) => intent.authorisation(),
                 None => Authorisation::Unknown,
             },
             Ok((status, body)) => Refusal::read(status, &body).authorisation(),
             Err(failed) => failed.into(),
+        }
+    }
+
+    /// Of an intent that was pending when it was made.
+    async fn as_of_now(&self, made: &Intent) -> Authorisation {
+        match self.get(&intent_path(&made.id, ""), &[]).await {
+            Ok((status, body)) if status.is_success() => {
+                Intent::read(&body).map_or(Authorisation::Unknown, |intent| intent.authorisation())
+            }
+            // It is known to be there.
+            Ok(_) | Err(_) => Authorisation::Pending,
         }
     }
 
@@ -90,7 +108,7 @@ impl Stripe {
         let Some(reference) = reference else { return self.find_by_search(order).await };
         let (status, body) = self.get(&intent_path(reference, ""), &[]).await?;
         match Intent::read(&body).filter(|_| status.is_success()) {
-            Some(intent) if intent.order() == Some(order) => Ok(Some(Found { state: intent.state(), reference: intent.id })),
+            Some(intent) if intent.order() == Some(order) => intent.found().map(Some),
             Some(_) => Ok(None),
             None if status == StatusCode::NOT_FOUND => Ok(None),
             None => Err(Refusal::read(status, &body).error()),
@@ -103,7 +121,7 @@ impl Stripe {
         // More than one: the key was forgotten after a day and the order was asked for again. The live one counts.
         let live = |intent: &&Intent| matches!(intent.state(), PaymentState::Captured | PaymentState::Authorised);
         let intent = found.data.iter().find(live).or_else(|| found.data.first());
-        Ok(intent.map(|intent| Found { reference: intent.id.clone(), state: intent.state() }))
+        intent.map(Intent::found).transpose()
     }
 
     pub(super) async fn capture(&self, reference: &str) -> Called<Captured> {
@@ -138,9 +156,38 @@ impl Stripe {
 
     pub(super) async fn refund(&self, reference: &str, id: Uuid, amount: Money) -> Called<()> {
         let (amount, id) = (amount.amount().to_string(), id.to_string());
+        if self.is_refunded(reference, &id).await? {
+            return Ok(());
+        }
         let form = [("payment_intent", reference), ("amount", &amount), ("metadata[refund_id]", &id)];
         let (status, body) = self.post("/v1/refunds", Some(&id), &form).await?;
-        if status.is_success() { Ok(()) } else { Err(Refusal::read(status, &body).error()) }
+        match Refund::read(&body).filter(|_| status.is_success()) {
+            Some(made) if made.is_given() => Ok(()),
+            Some(made) => Err(PaymentError::Refused(format!("the refund is {}", made.status))),
+            None if status.is_success() => Err(PaymentError::Unknown(status.to_string())),
+            None => Err(Refusal::read(status, &body).error()),
+        }
+    }
+
+    async fn is_refunded(&self, reference: &str, id: &str) -> Called<bool> {
+        let mut after: Option<String> = None;
+        for _ in 0..MAX_REFUND_PAGES {
+            let mut query = vec![("payment_intent", reference), ("limit", REFUND_PAGE)];
+            query.extend(after.as_deref().map(|after| ("starting_after", after)));
+            let (status, body) = self.get("/v1/refunds", &query).await?;
+            if !status.is_success() {
+                return Err(Refusal::read(status, &body).error());
+            }
+            let page: Refunds = serde_json::from_value(body).map_err(|error| PaymentError::Unknown(error.to_string()))?;
+            if page.data.iter().any(|made| made.is_given() && made.id_of_ours() == Some(id)) {
+                return Ok(true);
+            }
+            after = page.data.last().filter(|_| page.has_more).map(|last| last.id.clone());
+            if after.is_none() {
+                return Ok(false);
+            }
+        }
+        Err(PaymentError::Refused("the payment has more refunds than any order has returns".to_owned()))
     }
 
     pub(super) async fn uncaptured(&self, before: OffsetDateTime, limit: u32, cursor: Option<&str>) -> Called<Uncaptured> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
 
 mod cancelling;
+mod captures;
 mod database;
 mod durability;
 mod events;
@@ -18,7 +19,9 @@ mod payment_crashes;
 mod payments;
 mod queries;
 mod refunds;
+mod replacing;
 mod running;
+mod sandbox;
 mod schemas;
 mod silence;
 mod stripe;

@@ -1,11 +1,10 @@
 //! The process ends after any effect of a paid checkout; another one, alone or asked again by the shopper, brings it to rest.
 
 use super::{
-    running::{Running, Shopper, eventually},
-    till::{Sandbox, books_balance, key, pay, recorded_payment, state},
+    running::{Running, eventually},
+    sandbox::Sandbox,
+    till::{PATIENT_MS, Provider, Shop, books_balance, pay, recorded_payment, state},
 };
-
-const PATIENT_MS: u64 = 60_000;
 
 /// What came of it, read from the ledger of stock, PostgreSQL and the provider: an order that is whole, or nothing.
 async fn rest(running: &Running, sandbox: &Sandbox, received: u64, before: &[String], order: &str) -> Option<String> {
@@ -23,27 +22,15 @@ async fn rest(running: &Running, sandbox: &Sandbox, received: u64, before: &[Str
     made.into_iter().next()
 }
 
-async fn crash(running: &Running, sandbox: &Sandbox, point: &str, method: &str) -> (Shopper, String) {
-    let mut orders = sandbox.orders(running, Some(point)).await;
-    let shopper = Shopper::register(running, &orders).await;
-    shopper.fill(&[("LAMP", 1)]).await;
-    let key = key();
-    assert!(pay(&shopper, &key, method, PATIENT_MS).await.is_none(), "{point} was not reached");
-    orders.crashed().await;
-    (shopper, key)
-}
-
 async fn after(points: &[&str], method: &str, asked_again: bool) {
-    let running = Running::start().await;
     let received = 100;
-    running.receive("LAMP", "eu-1", 100).await;
+    let mut shop = Shop::at_the_sandbox(100).await;
     // Long enough for another process to start.
-    let mut sandbox = Sandbox::start(&running, &[]).await;
-    sandbox.hold_ms = "15000";
+    shop.hold_ms = "15000";
     let mut placed: Vec<String> = Vec::new();
     for point in points {
-        let (mut shopper, key) = crash(&running, &sandbox, point, method).await;
-        let orders = sandbox.orders(&running, None).await;
+        let (mut shopper, key) = shop.crash(point, method).await;
+        let orders = shop.orders(None).await;
         shopper.base = orders.http.clone();
         if asked_again {
             let answer = pay(&shopper, &key, method, PATIENT_MS).await.unwrap();
@@ -52,15 +39,15 @@ async fn after(points: &[&str], method: &str, asked_again: bool) {
         }
         let order =
             eventually("the order's id", async || state(&shopper, &key).await["order_id"].as_str().map(str::to_owned)).await;
-        let whole = rest(&running, &sandbox, received, &placed, &order).await;
+        let whole = rest(&shop.running, &shop.provider, received, &placed, &order).await;
         let paid = method != "pm_card_declined" && (asked_again || *point != "after-reserve");
         assert_eq!(whole.is_some(), paid, "{point}, asked again: {asked_again}");
         placed.extend(whole);
     }
 }
 
-const POINTS: [&str; 7] =
-    ["after-reserve", "after-authorise", "after-confirm", "after-insert", "after-record", "after-capture", "after-acknowledge"];
+const POINTS: [&str; 6] =
+    ["after-reserve", "after-authorise", "after-confirm", "after-record", "after-capture", "after-acknowledge"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_reconciler_of_another_process_finishes() {

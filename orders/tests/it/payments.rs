@@ -2,67 +2,18 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
-    running::{Process, Running, Shopper, eventually},
-    till::{HOLD_MS, Sandbox, becomes, books_balance, key, pay, problem, recorded_payment, state},
+    running::{Running, Shopper, context, eventually},
+    sandbox::Sandbox,
+    till::{HOLD_MS, LONG_MS, NEVER_MS, PATIENT_MS, Shop, becomes, books_balance, key, order_of, pay, problem, state},
 };
-
-/// Longer than any card of the sandbox takes.
-const PATIENT_MS: u64 = 60_000;
-
-/// Holds that outlast the test.
-const LONG_MS: &str = "60000";
-
-struct Shop {
-    running: Running,
-    orders: Process,
-    sandbox: Sandbox,
-}
-
-impl Shop {
-    async fn open(units: u32, hold_ms: &'static str) -> Self {
-        Self::open_with(units, hold_ms, "500").await
-    }
-
-    async fn open_with(units: u32, hold_ms: &'static str, reconcile_after_ms: &'static str) -> Self {
-        let running = Running::start().await;
-        running.receive("LAMP", "eu-1", units).await;
-        let mut sandbox = Sandbox::start(&running, &[]).await;
-        (sandbox.hold_ms, sandbox.reconcile_after_ms) = (hold_ms, reconcile_after_ms);
-        let orders = sandbox.orders(&running, None).await;
-        Self { running, orders, sandbox }
-    }
-
-    async fn shopper(&self, units: u32) -> Shopper {
-        let shopper = Shopper::register(&self.running, &self.orders).await;
-        shopper.fill(&[("LAMP", units)]).await;
-        shopper
-    }
-
-    async fn stage(&self, order: &str) -> String {
-        self.sandbox.stage(&self.running, order).await
-    }
-
-    async fn captured(&self, order: &str) {
-        eventually("the capture", async || {
-            let noted = recorded_payment(&self.running, order).await;
-            (self.stage(order).await == "captured" && noted.as_deref() == Some("captured")).then_some(())
-        })
-        .await;
-    }
-}
-
-fn order_of(answer: &(u16, Value)) -> &str {
-    assert_eq!(answer.0, 201, "{}", answer.1);
-    answer.1["id"].as_str().unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_card_is_charged_once_and_a_refusal_is_final() {
-    let shop = Shop::open(10, LONG_MS).await;
-    let ada = shop.shopper(2).await;
+    let (shop, orders) = Shop::open(10, LONG_MS).await;
+    let ada = shop.shopper(&orders, 2).await;
     for (method, reason) in [("", "payment_method"), ("none", "payment_method"), ("a b", "payment_method")] {
         let refused = pay(&ada, &key(), method, PATIENT_MS).await.unwrap();
         assert_eq!((problem(&refused), &refused.1["invalid_params"][0]["name"]), ((400, "invalid-request"), &json!(reason)));
@@ -82,66 +33,86 @@ async fn a_card_is_charged_once_and_a_refusal_is_final() {
     let (one, two) = tokio::join!(pay(&ada, &second, "pm_card_visa", PATIENT_MS), pay(&ada, &second, "pm_card_visa", PATIENT_MS));
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!(order_of(&one), order_of(&two));
-    shop.captured(order_of(&one)).await;
+    shop.comes_to(order_of(&one), "captured").await;
     assert_eq!(state(&ada, &second).await["state"], "placed");
     assert_eq!(books_balance(&shop.running, "LAMP", 10).await, [order_of(&one)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_lost_on_the_way_is_found_and_never_doubled() {
-    let shop = Shop::open(10, LONG_MS).await;
+    let (shop, orders) = Shop::open(10, LONG_MS).await;
     for method in ["pm_card_lost", "pm_card_late", "pm_card_capture_lost"] {
-        let ada = shop.shopper(1).await;
+        let ada = shop.shopper(&orders, 1).await;
         let bought = pay(&ada, &key(), method, PATIENT_MS).await.unwrap();
-        shop.captured(order_of(&bought)).await;
-        let payment = shop.sandbox.payment(&shop.running, order_of(&bought)).await.unwrap();
+        shop.comes_to(order_of(&bought), "captured").await;
+        let payment = shop.provider.payment(&shop.running, order_of(&bought)).await.unwrap();
         let asks = payment["asks"].as_u64().unwrap();
         assert!((method == "pm_card_capture_lost") == (asks == 1), "{method} was asked for {asks} times");
     }
     // Made, and never told: the shopper hears that it is not known, and the reconciler finishes it.
-    let ada = shop.shopper(1).await;
+    let ada = shop.shopper(&orders, 1).await;
     let silent = key();
     let unknown = pay(&ada, &silent, "pm_card_silent", 4_000).await.unwrap();
     assert_eq!(problem(&unknown).0, 504, "{unknown:?}");
     let placed = becomes(&ada, &silent, "placed").await;
-    shop.captured(placed["order_id"].as_str().unwrap()).await;
+    shop.comes_to(placed["order_id"].as_str().unwrap(), "captured").await;
     assert_eq!(books_balance(&shop.running, "LAMP", 10).await.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_checkout_replaces_the_shoppers_own_hold() {
-    let shop = Shop::open(1, LONG_MS).await;
-    let ada = shop.shopper(1).await;
+    let (shop, orders) = Shop::open(1, LONG_MS).await;
+    let ada = shop.shopper(&orders, 1).await;
     let first = key();
     // Nothing is made, and no answer comes: the only lamp is held.
     let waiting = pay(&ada, &first, "pm_card_timeout", 2_000).await.unwrap();
     assert_eq!(waiting.0, 504);
     assert_eq!((state(&ada, &first).await["state"].clone(), shop.running.stock("LAMP").await.reserved()), (json!("pending"), 1));
-    let bob = shop.shopper(1).await;
+    let bob = shop.shopper(&orders, 1).await;
     assert_eq!(problem(&pay(&bob, &key(), "pm_card_visa", PATIENT_MS).await.unwrap()), (409, "insufficient-stock"));
     let bought = pay(&ada, &key(), "pm_card_visa", PATIENT_MS).await.unwrap();
-    shop.captured(order_of(&bought)).await;
+    shop.comes_to(order_of(&bought), "captured").await;
     assert_eq!(state(&ada, &first).await["state"], "rejected");
     assert_eq!(problem(&pay(&ada, &first, "pm_card_timeout", 2_000).await.unwrap()), (409, "checkout-given-up"));
     assert_eq!(books_balance(&shop.running, "LAMP", 1).await, [order_of(&bought)]);
 }
 
+/// Every state that the shopper is told of a checkout, until there is an order.
+async fn told_until_placed(shopper: &Shopper, key: &str) -> Vec<serde_json::Value> {
+    let mut told = Vec::new();
+    eventually("the order", async || {
+        let now = state(shopper, key).await["state"].clone();
+        let is_over = now == "placed" || now == "accepted";
+        if told.last() != Some(&now) {
+            told.push(now);
+        }
+        is_over.then_some(())
+    })
+    .await;
+    told
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_that_ends_during_the_payment_is_reserved_again_or_the_payment_is_voided() {
-    let shop = Shop::open_with(2, HOLD_MS, "600000").await;
-    let ada = shop.shopper(2).await;
+    let mut shop = Shop::at_the_sandbox(2).await;
+    shop.reconcile_after_ms = NEVER_MS;
+    let orders = shop.orders(None).await;
+    let ada = shop.shopper(&orders, 2).await;
     // The card answers after 6 s, the hold ends after 3, and no reconciler helps.
-    let bought = pay(&ada, &key(), "pm_card_late", PATIENT_MS).await.unwrap();
+    let first_key = key();
+    let (bought, told) = tokio::join!(pay(&ada, &first_key, "pm_card_late", PATIENT_MS), told_until_placed(&ada, &first_key));
+    assert!(!told.contains(&json!("rejected")), "nothing is refused while the payment is under way: {told:?}");
+    let bought = bought.unwrap();
     let order = order_of(&bought).to_owned();
-    shop.captured(&order).await;
+    shop.comes_to(&order, "captured").await;
     let first: inventory_api::Reservation = {
         let id = order.parse().unwrap();
-        shop.running.inventory.reservation(&super::running::context(), id).await.unwrap().unwrap()
+        shop.running.inventory.reservation(&context(), id).await.unwrap().unwrap()
     };
     assert_eq!(first.state, inventory_api::ReservationState::Expired, "hold of {HOLD_MS} ms");
     // The same, and somebody else buys meanwhile.
     shop.running.receive("LAMP", "eu-1", 1).await;
-    let (bob, eve) = (shop.shopper(1).await, shop.shopper(1).await);
+    let (bob, eve) = (shop.shopper(&orders, 1).await, shop.shopper(&orders, 1).await);
     let late = key();
     let slow = tokio::spawn(async move { (pay(&bob, &late, "pm_card_late", PATIENT_MS).await.unwrap(), bob, late) });
     eventually("the hold", async || (shop.running.stock("LAMP").await.reserved() > 0).then_some(())).await;
@@ -175,12 +146,12 @@ async fn a_pending_payment_is_finished_by_the_providers_word() {
         hooks.send((headers["payment-signature"].to_str().unwrap().to_owned(), body)).await.unwrap();
     };
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/hook", axum::routing::post(take))).await });
-    let mut sandbox = Sandbox::start(&running, &[receiver]).await;
+    let sandbox = Sandbox::start(&running, &[receiver]).await;
+    let mut shop = Shop::of(running, sandbox);
     // Whoever is not told by a webhook waits longer than this test.
-    (sandbox.hold_ms, sandbox.reconcile_after_ms) = (LONG_MS, "600000");
-    let orders = sandbox.orders(&running, None).await;
-    let ada = Shopper::register(&running, &orders).await;
-    ada.fill(&[("LAMP", 1)]).await;
+    (shop.hold_ms, shop.reconcile_after_ms) = (LONG_MS, NEVER_MS);
+    let orders = shop.orders(None).await;
+    let (running, ada) = (&shop.running, shop.shopper(&orders, 1).await);
     let pending = key();
     assert_eq!(pay(&ada, &pending, "pm_card_pending", 5_000).await.unwrap().0, 504);
     assert_eq!(state(&ada, &pending).await["state"], "pending");
@@ -195,7 +166,7 @@ async fn a_pending_payment_is_finished_by_the_providers_word() {
     assert_eq!(state(&ada, &pending).await["state"], "pending");
     assert_eq!((send(&signature, &body).await, send(&signature, &body).await), (200, 200));
     let placed = becomes(&ada, &pending, "placed").await;
-    assert_eq!(books_balance(&running, "LAMP", 5).await, [placed["order_id"].as_str().unwrap()]);
+    assert_eq!(books_balance(running, "LAMP", 5).await, [placed["order_id"].as_str().unwrap()]);
     let mut sql = running.sql().await;
     let taken: i64 = sqlx::query_scalar("select count(*) from payment_event").fetch_one(&mut sql).await.unwrap();
     assert_eq!(taken, 1, "an event sent twice is taken once");
@@ -203,8 +174,8 @@ async fn a_pending_payment_is_finished_by_the_providers_word() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_that_is_away_takes_nothing_and_holds_nothing_for_long() {
-    let Shop { running, orders, sandbox } = Shop::open(1, HOLD_MS).await;
-    drop(sandbox);
+    let (Shop { running, provider, .. }, orders) = Shop::open(1, HOLD_MS).await;
+    drop(provider);
     let ada = Shopper::register(&running, &orders).await;
     ada.fill(&[("LAMP", 1)]).await;
     let first = key();

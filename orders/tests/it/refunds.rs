@@ -5,11 +5,9 @@ use serde_json::{Value, json};
 use super::{
     life::at_rest,
     running::{Operator, Process, Running, Shopper, eventually},
-    till::{Sandbox, key, pay},
+    sandbox::Sandbox,
+    till::{PATIENT_MS, Provider, Shop, key, pay},
 };
-
-/// Longer than any checkout here takes.
-const PATIENT_MS: u64 = 20_000;
 
 async fn bought(running: &Running, sandbox: &Sandbox, shopper: &Shopper, units: u32) -> String {
     shopper.post("/v1/cart/remove", &json!({"sku": "LAMP"})).send().await.unwrap();
@@ -41,13 +39,12 @@ async fn given_back(running: &Running, sandbox: &Sandbox, id: &str) -> Vec<i64> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_paid_is_given_back_once_and_in_parts() {
-    let running = Running::start().await;
-    running.receive("LAMP", "eu-1", 10).await;
-    let sandbox = Sandbox::start(&running, &[]).await;
-    let mut orders: Process = sandbox.orders(&running, None).await;
-    let (shopper, operator) = (Shopper::register(&running, &orders).await, Operator::at(&running, &orders));
-    let returned = bought(&running, &sandbox, &shopper, 3).await;
-    let cancelled = bought(&running, &sandbox, &shopper, 2).await;
+    let shop = Shop::at_the_sandbox(10).await;
+    let (running, sandbox) = (&shop.running, &shop.provider);
+    let mut orders: Process = shop.orders(None).await;
+    let (shopper, operator) = (Shopper::register(running, &orders).await, Operator::at(running, &orders));
+    let returned = bought(running, sandbox, &shopper, 3).await;
+    let cancelled = bought(running, sandbox, &shopper, 2).await;
     paid(&operator, &returned).await;
     paid(&operator, &cancelled).await;
     operator.send(&format!("{returned}/allocate"), None, json!({})).await;
@@ -60,21 +57,30 @@ async fn what_was_paid_is_given_back_once_and_in_parts() {
     }
     let told = at_rest(&operator, &returned).await;
     assert_eq!(
-        (&told["order"]["refunds"][0]["state"], given_back(&running, &sandbox, &returned).await),
+        (&told["order"]["refunds"][0]["state"], given_back(running, sandbox, &returned).await),
         (&json!("done"), vec![2_000, 4_000])
     );
 
+    // A part is called off after another was shipped.
+    let parted = bought(running, sandbox, &shopper, 2).await;
+    operator.send(&format!("{parted}/allocate"), None, json!({})).await;
+    let parcel = json!({"carrier": "DHL", "lines": [{"sku": "LAMP", "quantity": 1}]});
+    operator.send(&format!("{parted}/ship"), Some("p"), parcel).await;
+    assert_eq!(operator.send(&format!("{parted}/cancel"), None, json!({})).await.0, 200);
+    at_rest(&operator, &parted).await;
+    assert_eq!(given_back(running, sandbox, &parted).await, [2_000]);
+
     // The process dies between the cancellation and the money.
     orders.kill();
-    orders = sandbox.orders(&running, Some("after-transition")).await;
+    orders = shop.orders(Some("after-transition")).await;
     let shopper = Shopper { base: orders.http.clone(), ..shopper };
     assert!(shopper.post(&format!("/v1/orders/{cancelled}/cancel"), &json!({})).send().await.is_err());
     orders.crashed().await;
-    assert!(given_back(&running, &sandbox, &cancelled).await.is_empty());
-    let orders = sandbox.orders(&running, None).await;
-    let operator = Operator::at(&running, &orders);
+    assert!(given_back(running, sandbox, &cancelled).await.is_empty());
+    let orders = shop.orders(None).await;
+    let operator = Operator::at(running, &orders);
     let told = at_rest(&operator, &cancelled).await;
     assert_eq!(told["order"]["status"], "cancelled");
-    assert_eq!(given_back(&running, &sandbox, &cancelled).await, [4_000]);
-    assert_eq!(running.stock("LAMP").await.on_hand(), 10);
+    assert_eq!(given_back(running, sandbox, &cancelled).await, [4_000]);
+    assert_eq!(running.stock("LAMP").await.on_hand(), 9);
 }

@@ -20,10 +20,11 @@ use uuid::Uuid;
 
 pub(crate) const TOKEN: &str = "operators-token-of-the-tests";
 
-/// Two products without stock but what a test receives.
+/// Three products without stock but what a test receives.
 const PRODUCTS: &str = "Handle,Title,Type,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price\n\
     lamp,Lamp,Home,Title,Default Title,LAMP,0,20.00\n\
-    mug,Mug,Home,Title,Default Title,MUG,0,5.00\n";
+    mug,Mug,Home,Title,Default Title,MUG,0,5.00\n\
+    gift,Gift,Home,Title,Default Title,GIFT,0,0.00\n";
 
 /// A process of `orders`; it ends with the value.
 pub(crate) struct Process {

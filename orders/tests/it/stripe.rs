@@ -6,79 +6,77 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 
 use super::{
-    running::{Process, Running, Shopper, eventually},
+    life::at_rest,
+    running::{Operator, Running, eventually},
     stripe_server::{KEY, Stripe},
-    till::{HOLD_MS, SECRET, becomes, books_balance, key, pay, problem, recorded_payment, state},
+    till::{LONG_MS, NEVER_MS, PATIENT_MS, Provider, SECRET, Shop, becomes, books_balance, key, order_of, pay, problem, state},
 };
 
-const PATIENT_MS: u64 = 60_000;
-
-/// Holds that outlast the start of a process.
-const LONG_MS: &str = "30000";
-
-struct Shop {
-    running: Running,
+/// The server, and the files that `orders` reads its secrets from.
+struct AtStripe {
     stripe: Stripe,
     base: String,
     folder: tempfile::TempDir,
-    hold_ms: &'static str,
+    /// The file with the API key.
+    key: &'static str,
 }
 
-impl Shop {
-    async fn open(hold_ms: &'static str) -> Self {
+impl Provider for AtStripe {
+    fn flags(&self) -> Vec<String> {
+        let file = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
+        let (key, secret) = (file(self.key), file("secret"));
+        let provider = ["--payments", "stripe", "--payment-url", &self.base, "--payment-key-file", &key];
+        provider.iter().chain(&["--payment-webhook-secret-file", &secret]).map(|text| (*text).to_owned()).collect()
+    }
+
+    async fn stage(&self, _: &Running, order: &str) -> String {
+        let intents = self.stripe.of(order);
+        assert!(intents.len() < 2, "an order has one payment: {intents:?}");
+        let status = intents.first().map_or("none", |intent| intent["status"].as_str().unwrap());
+        match status {
+            "requires_capture" => "authorised",
+            "succeeded" => "captured",
+            "canceled" => "voided",
+            other => other,
+        }
+        .to_owned()
+    }
+}
+
+impl Shop<AtStripe> {
+    async fn at_stripe(hold_ms: &'static str, reconcile_after_ms: &'static str) -> Self {
         let running = Running::start().await;
         running.receive("LAMP", "eu-1", 20).await;
         let (stripe, folder) = (Stripe::default(), tempfile::tempdir().unwrap());
         std::fs::write(folder.path().join("key"), format!("{KEY}\n")).unwrap();
+        std::fs::write(folder.path().join("wrong"), "sk_test_wrong").unwrap();
         std::fs::write(folder.path().join("secret"), SECRET).unwrap();
-        Self { base: stripe.start().await, running, stripe, folder, hold_ms }
+        let provider = AtStripe { base: stripe.start().await, stripe, folder, key: "key" };
+        Self { hold_ms, reconcile_after_ms, ..Self::of(running, provider) }
     }
 
-    async fn orders(&self, key: &str, fault: Option<&str>, reconcile_after_ms: &str) -> Process {
-        let file = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
-        let (key, secret) = (file(key), file("secret"));
-        let provider = ["--payments", "stripe", "--payment-url", &self.base, "--payment-key-file", &key];
-        let times = ["--payment-hold-ms", self.hold_ms, "--payment-reconcile-after-ms", reconcile_after_ms];
-        let hooks = ["--payment-webhook-secret-file", secret.as_str(), "--reconcile-after-ms", "300"];
-        self.running.orders(fault, &[&provider[..], &times, &hooks].concat()).await
-    }
-
-    async fn shopper(&self, orders: &Process) -> Shopper {
-        let shopper = Shopper::register(&self.running, orders).await;
-        shopper.fill(&[("LAMP", 1)]).await;
-        shopper
-    }
-
-    fn status(&self, order: &str) -> Vec<String> {
-        self.stripe.of(order).iter().map(|intent| intent["status"].as_str().unwrap().to_owned()).collect()
-    }
-
-    async fn captured(&self, order: &str) {
-        eventually("the capture", async || {
-            let noted = recorded_payment(&self.running, order).await;
-            (self.status(order) == ["succeeded"] && noted.as_deref() == Some("captured")).then_some(())
-        })
-        .await;
+    fn stripe(&self) -> &Stripe {
+        &self.provider.stripe
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_intent_is_made_once_captured_after_the_record_and_told_by_signed_events() {
-    let shop = Shop::open(LONG_MS).await;
-    let orders = shop.orders("key", None, "600000").await;
+    let shop = Shop::at_stripe(LONG_MS, NEVER_MS).await;
+    let orders = shop.orders(None).await;
     let mut placed = Vec::new();
-    for (method, asks) in [("pm_card_visa", 1), ("pm_card_lost", 2), ("pm_card_server_error", 2)] {
-        let (ada, before) = (shop.shopper(&orders).await, shop.stripe.asked("/v1/payment_intents"));
+    // One that is being processed is answered so for ever under its key, and is looked at by its id.
+    for (method, asks) in [("pm_card_visa", 1), ("pm_card_lost", 2), ("pm_card_server_error", 2), ("pm_card_processing", 2)] {
+        let (ada, before) = (shop.shopper(&orders, 1).await, shop.stripe().asked("/v1/payment_intents"));
         let bought = pay(&ada, &key(), method, PATIENT_MS).await.unwrap();
-        assert_eq!(bought.0, 201, "{method}: {}", bought.1);
-        let order = bought.1["id"].as_str().unwrap().to_owned();
-        shop.captured(&order).await;
-        assert_eq!(shop.stripe.asked("/v1/payment_intents") - before, asks, "{method}");
-        let intent = &shop.stripe.of(&order)[0];
+        let order = order_of(&bought).to_owned();
+        shop.comes_to(&order, "captured").await;
+        assert_eq!(shop.stripe().asked("/v1/payment_intents") - before, asks, "{method}");
+        let intent = &shop.stripe().of(&order)[0];
         assert_eq!((&intent["amount"], &intent["currency"]), (&json!(2_000), &json!("usd")));
         placed.push(order);
     }
-    let ada = shop.shopper(&orders).await;
+    let ada = shop.shopper(&orders, 1).await;
     let declined_key = key();
     for _ in 0..2 {
         let declined = pay(&ada, &declined_key, "pm_card_chargeDeclined", PATIENT_MS).await.unwrap();
@@ -101,18 +99,14 @@ fn signed(at_s: i64, body: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_finishes_what_a_crash_left_and_is_taken_once() {
-    let shop = Shop::open(LONG_MS).await;
-    let mut crashing = shop.orders("key", Some("after-authorise"), "600000").await;
-    let mut ada = shop.shopper(&crashing).await;
-    let left = key();
-    assert!(pay(&ada, &left, "pm_card_visa", PATIENT_MS).await.is_none());
-    crashing.crashed().await;
-    let orders = shop.orders("key", None, "600000").await;
+    let shop = Shop::at_stripe(LONG_MS, NEVER_MS).await;
+    let (mut ada, left) = shop.crash("after-authorise", "pm_card_visa").await;
+    let orders = shop.orders(None).await;
     ada.base = orders.http.clone();
     let pending = state(&ada, &left).await;
     assert_eq!(pending["state"], "pending");
     let order = pending["order_id"].as_str().unwrap();
-    let intent = &shop.stripe.of(order)[0];
+    let intent = &shop.stripe().of(order)[0];
     let body =
         json!({"id": "evt_1", "object": "event", "type": "payment_intent.amount_capturable_updated", "data": {"object": intent}});
     let (body, now) = (body.to_string(), OffsetDateTime::now_utc().unix_timestamp());
@@ -125,30 +119,49 @@ async fn an_event_finishes_what_a_crash_left_and_is_taken_once() {
     assert_eq!(state(&ada, &left).await["state"], "pending");
     assert_eq!((send(signed(now, &body)).await, send(signed(now, &body)).await), (200, 200));
     becomes(&ada, &left, "placed").await;
-    shop.captured(order).await;
-    assert_eq!((shop.stripe.asked("/v1/payment_intents"), shop.stripe.asked("/capture")), (1, 1));
+    shop.comes_to(order, "captured").await;
+    assert_eq!((shop.stripe().asked("/v1/payment_intents"), shop.stripe().asked("/capture")), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authorisation_that_nobody_needs_is_cancelled_and_a_wrong_key_takes_nothing() {
-    let shop = Shop::open(HOLD_MS).await;
-    let mut crashing = shop.orders("key", Some("after-authorise"), "600000").await;
-    let mut ada = shop.shopper(&crashing).await;
-    let left = key();
-    assert!(pay(&ada, &left, "pm_card_visa", PATIENT_MS).await.is_none());
-    crashing.crashed().await;
-    std::fs::write(shop.folder.path().join("wrong"), "sk_test_wrong").unwrap();
-    let refused = shop.orders("wrong", None, "600000").await;
+    let mut shop = Shop::at_stripe("3000", NEVER_MS).await;
+    // The first one's cancellation is never answered: it keeps nobody else waiting.
+    let (_, _) = shop.crash("after-authorise", "pm_card_stuck").await;
+    let (mut ada, left) = shop.crash("after-authorise", "pm_card_visa").await;
+    shop.provider.key = "wrong";
+    let refused = shop.orders(None).await;
     ada.base = refused.http.clone();
-    let eve = shop.shopper(&refused).await;
+    let eve = shop.shopper(&refused, 1).await;
     assert_eq!(problem(&pay(&eve, &key(), "pm_card_visa", PATIENT_MS).await.unwrap()), (503, "unavailable"));
-    // The hold ends by itself before anybody looks after the authorisation.
-    becomes(&ada, &left, "rejected").await;
-    drop(refused);
-    let orders = shop.orders("key", None, "500").await;
-    ada.base = orders.http.clone();
     let order = state(&ada, &left).await["order_id"].as_str().unwrap().to_owned();
-    eventually("the void", async || (shop.status(&order) == ["canceled"]).then_some(())).await;
+    // The holds end by themselves before anybody looks after the authorisations.
+    eventually("the holds to end", async || (shop.running.stock("LAMP").await.reserved() == 0).then_some(())).await;
+    drop(refused);
+    (shop.provider.key, shop.reconcile_after_ms) = ("key", "500");
+    let orders = shop.orders(None).await;
+    ada.base = orders.http.clone();
+    eventually("the void", async || (shop.stage(&order).await == "voided").then_some(())).await;
+    assert_eq!(state(&ada, &left).await["state"], "rejected", "nobody can pay for it any more");
     assert!(books_balance(&shop.running, "LAMP", 20).await.is_empty());
     assert_eq!(problem(&pay(&ada, &left, "pm_card_visa", PATIENT_MS).await.unwrap()), (409, "checkout-given-up"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_is_made_once_also_when_its_key_is_forgotten() {
+    let shop = Shop::at_stripe(LONG_MS, NEVER_MS).await;
+    let orders = shop.orders(None).await;
+    let (ada, operator) = (shop.shopper(&orders, 1).await, Operator::at(&shop.running, &orders));
+    let bought = pay(&ada, &key(), "pm_card_visa", PATIENT_MS).await.unwrap();
+    let order = order_of(&bought);
+    shop.comes_to(order, "captured").await;
+    assert_eq!(operator.send(&format!("{order}/cancel"), None, json!({})).await.0, 200);
+    at_rest(&operator, order).await;
+    assert_eq!((shop.stripe().refunds().len(), &shop.stripe().refunds()[0]["amount"]), (1, &json!(2_000)));
+    // As when the answer to it was lost, and PostgreSQL was away for a day.
+    shop.stripe().forget_keys();
+    let again = "update order_effect set done_at = null, next_attempt_at = now() where kind = 'refund'";
+    sqlx::query(again).execute(&mut shop.running.sql().await).await.unwrap();
+    at_rest(&operator, order).await;
+    assert_eq!(shop.stripe().refunds().len(), 1);
 }

@@ -43,7 +43,7 @@ impl Stripe {
             .route("/v1/payment_intents/{id}", get(one))
             .route("/v1/payment_intents/{id}/capture", post(capture))
             .route("/v1/payment_intents/{id}/cancel", post(cancel))
-            .route("/v1/refunds", post(refund))
+            .route("/v1/refunds", post(refund).get(refunds))
             .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -64,11 +64,24 @@ impl Stripe {
         self.with(|books| books.asked.iter().filter(|asked| asked.ends_with(path)).count())
     }
 
+    /// Refunds that were made.
+    pub(crate) fn refunds(&self) -> Vec<Value> {
+        self.with(|books| books.refunds.clone())
+    }
+
+    /// As a day later: no idempotency key is known any more.
+    pub(crate) fn forget_keys(&self) {
+        self.with(|books| books.keys.clear());
+    }
+
     fn change(&self, id: &str, from: &str, to: &str) -> Response {
         self.with(|books| {
             let Some(intent) = books.intents.get_mut(id) else {
                 return error(StatusCode::NOT_FOUND, json!({"type": "invalid_request_error", "code": "resource_missing"}));
             };
+            if to == "canceled" && intent["payment_method"] == "pm_card_stuck" {
+                return error(StatusCode::INTERNAL_SERVER_ERROR, json!({"type": "api_error"}));
+            }
             if intent["status"] != from {
                 let detail =
                     json!({"type": "invalid_request_error", "code": "payment_intent_unexpected_state", "payment_intent": intent});
@@ -78,6 +91,10 @@ impl Stripe {
             Json(intent.clone()).into_response()
         })
     }
+}
+
+fn now_s() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp()
 }
 
 fn error(status: StatusCode, detail: Value) -> Response {
@@ -128,16 +145,20 @@ async fn make(State(stripe): State<Stripe>, headers: HeaderMap, body: Bytes) -> 
             };
         }
         let id = format!("pi_{:05}", books.intents.len());
-        let status = if method == "pm_card_chargeDeclined" { "requires_payment_method" } else { "requires_capture" };
+        let status = match method.as_str() {
+            "pm_card_chargeDeclined" => "requires_payment_method",
+            "pm_card_processing" => "processing",
+            _ => "requires_capture",
+        };
         let declined = json!({"type": "card_error", "code": "card_declined", "decline_code": "generic_decline"});
         let mut intent = json!({"id": id, "object": "payment_intent", "status": status, "amount": form["amount"].parse::<u64>().unwrap(),
-            "currency": form["currency"], "capture_method": "manual", "created": 1, "metadata": {"order_id": order}});
-        if status != "requires_capture" {
+            "currency": form["currency"], "capture_method": "manual", "created": now_s(), "metadata": {"order_id": order}, "payment_method": method});
+        if status == "requires_payment_method" {
             intent["last_payment_error"] = declined.clone();
         }
         books.intents.insert(id, intent.clone());
         let (code, answer) = match status {
-            "requires_capture" => (StatusCode::OK, intent),
+            "requires_capture" | "processing" => (StatusCode::OK, intent),
             _ => {
                 let mut detail = declined;
                 detail["payment_intent"] = intent;
@@ -159,7 +180,16 @@ async fn one(State(stripe): State<Stripe>, headers: HeaderMap, Path(id): Path<St
         return *refused;
     }
     let missing = || error(StatusCode::NOT_FOUND, json!({"type": "invalid_request_error", "code": "resource_missing"}));
-    stripe.with(|books| books.intents.get(&id).map_or_else(missing, |intent| Json(intent.clone()).into_response()))
+    stripe.with(|books| {
+        books.asked.push("/one".to_owned());
+        let Some(intent) = books.intents.get_mut(&id) else { return missing() };
+        let answer = Json(intent.clone()).into_response();
+        // The bank has decided when somebody looks again.
+        if intent["status"] == "processing" {
+            intent["status"] = json!("requires_capture");
+        }
+        answer
+    })
 }
 
 async fn capture(State(stripe): State<Stripe>, headers: HeaderMap, Path(id): Path<String>) -> Response {
@@ -172,13 +202,31 @@ async fn cancel(State(stripe): State<Stripe>, headers: HeaderMap, Path(id): Path
     authentic(&headers).map_or_else(|refused| *refused, |()| stripe.change(&id, "requires_capture", "canceled"))
 }
 
+/// The same idempotency key makes one refund; a key that was forgotten makes another one.
 async fn refund(State(stripe): State<Stripe>, headers: HeaderMap, body: Bytes) -> Response {
     if let Err(refused) = authentic(&headers) {
         return *refused;
     }
-    let made = json!({"id": "re_1", "of": form(&body)});
-    stripe.with(|books| books.refunds.push(made.clone()));
-    Json(made).into_response()
+    let (form, key) = (form(&body), headers["idempotency-key"].to_str().unwrap().to_owned());
+    stripe.with(|books| {
+        if let Some((_, status, answer)) = books.keys.get(&key) {
+            return (*status, Json(answer.clone())).into_response();
+        }
+        let made = json!({"id": format!("re_{:05}", books.refunds.len()), "object": "refund", "status": "succeeded",
+            "payment_intent": form["payment_intent"], "amount": form["amount"].parse::<u64>().unwrap(),
+            "metadata": {"refund_id": form["metadata[refund_id]"]}});
+        books.refunds.push(made.clone());
+        books.keys.insert(key, (form, StatusCode::OK, made.clone()));
+        Json(made).into_response()
+    })
+}
+
+async fn refunds(State(stripe): State<Stripe>, headers: HeaderMap, Query(query): Query<BTreeMap<String, String>>) -> Response {
+    if let Err(refused) = authentic(&headers) {
+        return *refused;
+    }
+    let made = stripe.refunds().into_iter().filter(|made| made["payment_intent"] == query["payment_intent"]);
+    Json(json!({"object": "list", "data": made.collect::<Vec<_>>(), "has_more": false})).into_response()
 }
 
 /// `metadata['order_id']:'...'`, or `status:'requires_capture' AND created<...`.
@@ -191,8 +239,9 @@ async fn search(State(stripe): State<Stripe>, headers: HeaderMap, Query(query): 
     let before = text.strip_prefix("status:'requires_capture' AND created<").and_then(|at| at.parse::<i64>().ok());
     let found: Vec<Value> = match (order, before) {
         (Some(order), _) => stripe.of(order),
-        (None, Some(_)) => {
-            stripe.with(|books| books.intents.values().filter(|intent| intent["status"] == "requires_capture").cloned().collect())
+        (None, Some(before)) => {
+            let waits = |it: &&Value| it["status"] == "requires_capture" && it["created"].as_i64().unwrap() < before;
+            stripe.with(|books| books.intents.values().filter(waits).cloned().collect())
         }
         (None, None) => return error(StatusCode::BAD_REQUEST, json!({"type": "invalid_request_error", "message": text})),
     };

@@ -1,11 +1,5 @@
-//! A payment provider beside `orders`, and shoppers who pay.
+//! A shop that takes payments, whoever the provider is, and shoppers who pay.
 
-use std::{
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
-
-use backing_servers::free_listener;
 use inventory_api::{Reservation, ReservationState};
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -13,78 +7,85 @@ use uuid::Uuid;
 
 use super::running::{Process, Running, Shopper, context, eventually};
 
-/// Signs the sandbox's webhooks.
+/// Signs the providers' webhooks.
 pub(crate) const SECRET: &str = "whsec_of_the_tests_and_nobody_else";
 
 /// How long stock is held where a test waits for the end of it.
 pub(crate) const HOLD_MS: &str = "3000";
 
-/// The sandbox as a process; it ends with the value.
-pub(crate) struct Sandbox {
-    child: Child,
-    pub(crate) url: String,
-    secret: PathBuf,
-    /// How long `orders` holds stock for it.
+/// Holds that outlast the start of a process.
+pub(crate) const LONG_MS: &str = "60000";
+
+/// Longer than any card takes.
+pub(crate) const PATIENT_MS: u64 = 60_000;
+
+/// Longer than any test: nobody looks after an authorisation.
+pub(crate) const NEVER_MS: &str = "600000";
+
+/// A payment provider beside `orders`.
+pub(crate) trait Provider {
+    /// What `orders` is told about it.
+    fn flags(&self) -> Vec<String>;
+
+    /// Where its payment of an order stands: `none`, `authorised`, `captured`, `voided` or the provider's own word.
+    async fn stage(&self, running: &Running, order: &str) -> String;
+}
+
+pub(crate) struct Shop<P> {
+    pub(crate) running: Running,
+    pub(crate) provider: P,
+    /// How long `orders` holds stock.
     pub(crate) hold_ms: &'static str,
     pub(crate) reconcile_after_ms: &'static str,
-    _folder: tempfile::TempDir,
 }
 
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl<P: Provider> Shop<P> {
+    pub(crate) fn of(running: Running, provider: P) -> Self {
+        Self { running, provider, hold_ms: HOLD_MS, reconcile_after_ms: "500" }
     }
-}
 
-impl Sandbox {
-    /// `webhooks`: where to send them.
-    pub(crate) async fn start(running: &Running, webhooks: &[String]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let secret = folder.path().join("secret");
-        std::fs::write(&secret, SECRET).unwrap();
-        let ports: Vec<_> = (0..2).map(|_| free_listener().unwrap()).collect();
-        let [http, admin] = [0, 1].map(|at| ports[at].local_addr().unwrap().to_string());
-        drop(ports);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orders"));
-        command.args(["payment-sandbox", "--listen", &http, "--admin", &admin]);
-        command.arg("--file").arg(folder.path().join("payments.jsonl")).arg("--webhook-secret-file").arg(&secret);
-        if !webhooks.is_empty() {
-            command.args(["--webhook", &webhooks.join(",")]);
-        }
-        let child = command.stdout(Stdio::null()).spawn().unwrap();
-        let sandbox =
-            Self { child, url: format!("http://{http}"), secret, hold_ms: HOLD_MS, reconcile_after_ms: "500", _folder: folder };
-        eventually("the sandbox", async || {
-            running.http.get(format!("http://{admin}/readyz")).send().await.ok().filter(|answer| answer.status() == 200)
+    pub(crate) async fn orders(&self, fault: Option<&str>) -> Process {
+        let mut flags = self.provider.flags();
+        let times = ["--payment-hold-ms", self.hold_ms, "--payment-reconcile-after-ms", self.reconcile_after_ms];
+        flags.extend(times.iter().chain(&["--reconcile-after-ms", "300"]).map(|text| (*text).to_owned()));
+        self.running.orders(fault, &flags.iter().map(String::as_str).collect::<Vec<_>>()).await
+    }
+
+    /// With so many lamps in the cart.
+    pub(crate) async fn shopper(&self, orders: &Process, units: u32) -> Shopper {
+        let shopper = Shopper::register(&self.running, orders).await;
+        shopper.fill(&[("LAMP", units)]).await;
+        shopper
+    }
+
+    /// A process that ends after an effect of somebody's checkout: who it is, with a cart of one lamp, and their key.
+    pub(crate) async fn crash(&self, point: &str, method: &str) -> (Shopper, String) {
+        let mut orders = self.orders(Some(point)).await;
+        let shopper = self.shopper(&orders, 1).await;
+        let own = key();
+        assert!(pay(&shopper, &own, method, PATIENT_MS).await.is_none(), "{point} was not reached");
+        orders.crashed().await;
+        (shopper, own)
+    }
+
+    pub(crate) async fn stage(&self, order: &str) -> String {
+        self.provider.stage(&self.running, order).await
+    }
+
+    /// Waits until the money is where it should be, at the provider and in PostgreSQL.
+    pub(crate) async fn comes_to(&self, order: &str, wanted: &str) {
+        eventually(wanted, async || {
+            let noted = recorded_payment(&self.running, order).await;
+            (self.stage(order).await == wanted && noted.as_deref() == Some(wanted)).then_some(())
         })
         .await;
-        sandbox
     }
+}
 
-    /// What `orders` is told about it.
-    fn arguments(&self) -> Vec<String> {
-        let secret = self.secret.to_str().unwrap();
-        let flags = ["--payments", "sandbox", "--payment-url", &self.url, "--payment-webhook-secret-file", secret];
-        let times = ["--payment-hold-ms", self.hold_ms, "--payment-reconcile-after-ms", self.reconcile_after_ms];
-        flags.iter().chain(&times).chain(&["--reconcile-after-ms", "300"]).map(|text| (*text).to_owned()).collect()
-    }
-
-    pub(crate) async fn orders(&self, running: &Running, fault: Option<&str>) -> Process {
-        let arguments = self.arguments();
-        running.orders(fault, &arguments.iter().map(String::as_str).collect::<Vec<_>>()).await
-    }
-
-    /// The provider's payment of an order.
-    pub(crate) async fn payment(&self, running: &Running, order: &str) -> Option<Value> {
-        let answer = running.http.get(format!("{}/v1/payments/{order}", self.url)).send().await.unwrap();
-        (answer.status() == 200).then_some(answer.json().await.unwrap())
-    }
-
-    pub(crate) async fn stage(&self, running: &Running, order: &str) -> String {
-        let payment = self.payment(running, order).await;
-        payment.map_or_else(|| "none".to_owned(), |payment| payment["stage"].as_str().unwrap().to_owned())
-    }
+/// The id of an order that was placed.
+pub(crate) fn order_of(answer: &(u16, Value)) -> &str {
+    assert_eq!(answer.0, 201, "{}", answer.1);
+    answer.1["id"].as_str().unwrap()
 }
 
 pub(crate) fn key() -> String {

@@ -4,11 +4,14 @@ use proptest::prelude::*;
 
 use super::{
     Answer,
-    world::{Actor, Card, FAULTS, Fault, World},
+    actor::Actor,
+    world::{Card, FAULTS, Fault, World},
 };
 
 /// Steps of one execution; none comes near it.
 const MAX_STEPS: usize = 200;
+
+const CARDS: [Card; 4] = [Card::Good, Card::Declined, Card::Pending, Card::Other];
 
 /// Goes through every sequence of choices, one execution each.
 #[derive(Default)]
@@ -47,6 +50,8 @@ fn check(world: &World, told: &[Answer], history: &dyn Fn() -> String) {
         let fits = match answer {
             Answer::Known | Answer::Placed | Answer::Accepted => complete,
             Answer::Refused | Answer::Declined | Answer::GivenUp => !complete,
+            // Everybody asks for the same here.
+            Answer::KeyReused => false,
             _ => true,
         };
         assert!(fits, "told {answer:?}, complete: {complete}\n{}", history());
@@ -88,7 +93,7 @@ fn run_alone(card: Card, twice: bool, retries: usize, budget: usize, choices: &m
 
 #[test]
 fn every_step_may_be_the_last_and_the_reconciler_finishes() {
-    for card in [Card::Good, Card::Declined, Card::Pending] {
+    for card in CARDS {
         for twice in [false, true] {
             let mut choices = Choices::default();
             loop {
@@ -103,7 +108,7 @@ fn every_step_may_be_the_last_and_the_reconciler_finishes() {
 
 #[test]
 fn every_step_may_be_the_last_and_a_retry_finishes() {
-    for card in [Card::Good, Card::Declined, Card::Pending] {
+    for card in CARDS {
         let mut choices = Choices::default();
         loop {
             run_alone(card, false, 1, 2, &mut choices);
@@ -114,18 +119,20 @@ fn every_step_may_be_the_last_and_a_retry_finishes() {
     }
 }
 
-/// Two instances with the same key, and a third that reconciles, in any order of their steps.
-fn run_together(card: Card, faults: usize, mut choose: impl FnMut(usize) -> usize) {
+/// A checkout, and whoever else works on the order: mostly another instance with the same key and a newer checkout that replaces both; and one
+/// that reconciles, in any order of their steps.
+fn run_together(card: Card, others: [Actor; 2], faults: usize, mut choose: impl FnMut(usize) -> usize) {
     let (mut world, mut told, mut history, mut left) = (World::new(card), Vec::new(), Vec::new(), faults);
-    let mut actors = [Actor::shopper(false), Actor::shopper(false), Actor::Done];
+    let [other, newer] = others;
+    let mut actors = [Actor::shopper(false), other, Actor::Done, newer];
     for _ in 0..MAX_STEPS {
-        if actors[..2].iter().all(Actor::is_done) && actors[2].is_done() {
+        if actors.iter().all(Actor::is_done) {
             break;
         }
         if actors[2].is_done() && left > 0 {
             actors[2] = Actor::reconciler(&world);
         }
-        let open: Vec<usize> = (0..3).filter(|at| !actors[*at].is_done()).collect();
+        let open: Vec<usize> = (0..actors.len()).filter(|at| !actors[*at].is_done()).collect();
         let Some(at) = open.get(if open.is_empty() { 0 } else { choose(open.len()) }) else { break };
         let fault = if left == 0 { Fault::None } else { FAULTS[choose(FAULTS.len())] };
         left -= usize::from(fault != Fault::None);
@@ -146,7 +153,20 @@ fn two_instances_with_the_same_key_make_one_order_in_every_order_of_their_steps(
     for card in [Card::Good, Card::Declined] {
         let mut choices = Choices::default();
         loop {
-            run_together(card, 0, |of| choices.choose(of));
+            run_together(card, [Actor::shopper(false), Actor::Done], 0, |of| choices.choose(of));
+            if !choices.advance() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_newer_checkout_ends_it_or_comes_too_late_in_every_order_of_their_steps() {
+    for card in CARDS {
+        let mut choices = Choices::default();
+        loop {
+            run_together(card, [Actor::Done, Actor::End(0)], 0, |of| choices.choose(of));
             if !choices.advance() {
                 break;
             }
@@ -158,11 +178,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
     #[test]
     fn instances_crash_and_holds_end_in_any_order(
-        card in prop::sample::select(vec![Card::Good, Card::Declined, Card::Pending]),
+        card in prop::sample::select(CARDS.to_vec()),
+        is_replaced in any::<bool>(),
         draws in prop::collection::vec(any::<prop::sample::Index>(), MAX_STEPS),
     ) {
         let mut draws = draws.into_iter().cycle();
-        run_together(card, 6, |of| {
+        let newer = if is_replaced { Actor::End(0) } else { Actor::Done };
+        run_together(card, [Actor::shopper(false), newer], 6, |of| {
             let index = draws.next().unwrap();
             // Every other draw of a fault is none, so that runs go far.
             if of == FAULTS.len() && index.index(2) == 0 { 0 } else { index.index(of) }

@@ -143,3 +143,27 @@ fn a_hold_that_ended_alone_voids_nothing() {
     let (effects, answer) = held(&[Event::PaymentUnusable, Event::HoldExpired]);
     assert_eq!((effects.contains(&Effect::Void), answer), (false, Answer::PaymentPending));
 }
+
+#[test]
+fn a_checkout_that_a_newer_one_closed_is_given_up_and_other_content_is_not() {
+    let closed = [Event::OrderNotFound, Event::Priced, Event::Replaced, Event::DecidedOtherwise, Event::AttemptClosed];
+    let (effects, answer) = pay(&closed);
+    assert_eq!((effects.last(), answer), (Some(&Effect::Close { attempt: 0 }), Answer::GivenUp));
+    let other = [&closed[..4], &[Event::DecidedOtherwise]].concat();
+    assert_eq!(pay(&other).1, Answer::KeyReused);
+}
+
+#[test]
+fn what_costs_nothing_asks_nobody_for_money() {
+    let bought = [Event::OrderNotFound, Event::PricedAtNothing, Event::Purchased];
+    let (effects, answer) = pay(&[&bought[..], &[Event::Recorded, Event::CaptureTried, Event::Acknowledged]].concat());
+    assert_eq!((&effects[2], answer), (&Effect::Purchase, Answer::Placed));
+    assert!(!effects.contains(&Effect::Authorise));
+}
+
+#[test]
+fn a_payment_that_cannot_pay_for_the_hold_is_voided_and_confirms_nothing() {
+    let (effects, answer) = drive(recover(1), &[Event::PaymentUnusable, Event::Released, Event::VoidTried]);
+    assert_eq!(effects, [Effect::LookUpPayment, Effect::Release { attempt: 1 }, Effect::Void]);
+    assert_eq!(answer, Answer::GivenUp);
+}

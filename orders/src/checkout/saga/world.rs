@@ -2,16 +2,16 @@
 
 use inventory_api::{OutcomeCode, ReservationState};
 use inventory_raft::stock::{Change, Command, Inventory, Line, LogTime, Outcome, State as LedgerState};
-use storefront_types::{CommandId, OrderId, Quantity, ReservationId, Sku};
+use storefront_types::{CommandId, Money, OrderId, Quantity, ReservationId, Sku};
 use uuid::Uuid;
 
-use super::{Effect, Event, MAX_ATTEMPTS, Plan, Step, begin, next, recover};
+use super::{Effect, Event, MAX_ATTEMPTS};
 use crate::{
     checkout::{
         attempt_id,
         outcomes::{of_authorisation, of_confirm, of_extend, of_found, of_hold, of_release, of_reserve},
     },
-    payment::{Authorisation, PaymentState, Standing, Verdict, judge, judge_taken},
+    payment::{Authorisation, Found, PaymentState, Standing},
 };
 
 pub(super) const TTL_MS: u64 = 60_000;
@@ -26,6 +26,8 @@ pub(super) enum Card {
     Declined,
     /// Authorised when it is asked about the second time.
     Pending,
+    /// The provider has a payment of another amount under the order's id.
+    Other,
 }
 
 /// What befalls one effect.
@@ -73,6 +75,13 @@ fn line(sku: Sku, units: u32) -> Vec<Line> {
     vec![Line { sku, quantity: Quantity::new(units).unwrap(), locations: Vec::new(), may_split: true }]
 }
 
+fn cents(amount: i64) -> Money {
+    Money::new(amount, "EUR".parse().unwrap())
+}
+
+/// What the order costs.
+const OWED: i64 = 500;
+
 fn code(outcome: &Outcome) -> OutcomeCode {
     serde_json::from_value(outcome.code.name().into()).unwrap()
 }
@@ -83,8 +92,8 @@ impl World {
             ledger: Inventory::default(),
             now_ms: 1_000,
             card,
-            payment: None,
-            made: 0,
+            payment: (card == Card::Other).then_some(PaymentState::Authorised),
+            made: u32::from(card == Card::Other),
             order: false,
             row: None,
             strangers: 0,
@@ -148,7 +157,11 @@ impl World {
             Effect::LookUpOrder if self.order => Event::OrderFound { same: true },
             Effect::LookUpOrder => Event::OrderNotFound,
             Effect::LookUpReservation { attempt } => self.look_up(attempt),
-            Effect::LookUpPayment => of_found(&Ok(self.payment.clone())),
+            Effect::LookUpPayment => {
+                let amount = cents(if self.card == Card::Other { 1 } else { OWED });
+                let found = self.payment.clone().map(|state| Found { reference: "pi".to_owned(), amount, state });
+                of_found(&Ok(found), Some(cents(OWED)))
+            }
             Effect::Price => Event::Priced,
             Effect::Replace => Event::Replaced,
             Effect::Purchase | Effect::Answer(_) => unreachable!("not with payments"),
@@ -157,13 +170,17 @@ impl World {
                 let outcome = self.apply(Command::Reserve { id, lines: line(sku(), WANTED), ttl_ms: TTL_MS, memo });
                 of_reserve(code(&outcome), outcome.replayed)
             }
+            Effect::Close { attempt } => match self.close(attempt) {
+                OutcomeCode::ConflictingDuplicate => Event::DecidedOtherwise,
+                _ => Event::AttemptClosed,
+            },
             Effect::Authorise => of_authorisation(&self.authorise()),
             Effect::Extend { attempt } => {
                 let outcome = self.apply(Command::Extend { id: attempt_id(order(), attempt), ttl_ms: TTL_MS });
                 of_extend(code(&outcome))
             }
             Effect::Confirm { attempt } => of_confirm(code(&self.apply(Command::Confirm { id: attempt_id(order(), attempt) }))),
-            Effect::Release { attempt } => of_release(code(&self.apply(Command::Release { id: attempt_id(order(), attempt) }))),
+            Effect::Release { attempt } => of_release(self.release(attempt)),
             Effect::Record => {
                 self.record();
                 Event::Recorded
@@ -184,11 +201,24 @@ impl World {
         }
     }
 
+    pub(super) fn close(&mut self, attempt: u8) -> OutcomeCode {
+        let (id, nothing) = (attempt_id(order(), attempt), Sku::parse("(nothing)").unwrap());
+        code(&self.apply(Command::Reserve { id, lines: line(nothing, 1), ttl_ms: TTL_MS, memo: None }))
+    }
+
+    pub(super) fn release(&mut self, attempt: u8) -> OutcomeCode {
+        code(&self.apply(Command::Release { id: attempt_id(order(), attempt) }))
+    }
+
     fn authorise(&mut self) -> Authorisation {
+        if self.card == Card::Other {
+            return Authorisation::Unusable;
+        }
         let made = match (&self.payment, self.card) {
             (None, Card::Good) => PaymentState::Authorised,
             (None, Card::Declined) => PaymentState::Declined { reason: String::new() },
             (None, Card::Pending) => PaymentState::Pending,
+            (None, Card::Other) => unreachable!("there is one from the first"),
             (Some(PaymentState::Pending), _) => PaymentState::Authorised,
             (Some(known), _) => known.clone(),
         };
@@ -216,13 +246,13 @@ impl World {
         }
     }
 
-    fn void(&mut self) {
+    pub(super) fn void(&mut self) {
         if matches!(self.payment, Some(PaymentState::Authorised | PaymentState::Pending)) {
             self.payment = Some(PaymentState::Voided);
         }
     }
 
-    fn standing(&self, attempt: u8) -> Standing {
+    pub(super) fn standing(&self, attempt: u8) -> Standing {
         match self.ledger.reservation(attempt_id(order(), attempt)).map(|found| found.state) {
             None => Standing::Missing,
             Some(LedgerState::Reserved) => Standing::Held,
@@ -292,78 +322,5 @@ fn unknown(effect: Effect) -> Event {
         Effect::Acknowledge => Event::Acknowledged,
         Effect::Void => Event::VoidTried,
         _ => Event::InventoryUnknown,
-    }
-}
-
-/// Whoever works on the order, one effect at a time.
-#[derive(Clone, Debug)]
-pub(super) enum Actor {
-    Run(Step),
-    /// The reconciler's look at an authorisation, as `payment/rest.rs` does it.
-    LookAt(u8),
-    Close(u8),
-    LookAtTaken(u8),
-    Void,
-    Done,
-}
-
-impl Actor {
-    pub(super) fn shopper(empty: bool) -> Self {
-        Self::Run(begin(Plan { empty, pays: true }))
-    }
-
-    pub(super) fn reconciler(world: &World) -> Self {
-        let waits = world.payment == Some(PaymentState::Authorised) && !world.order;
-        if waits { Self::LookAt(0) } else { Self::Done }
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        matches!(self, Self::Done | Self::Run((_, Effect::Answer(_))))
-    }
-
-    /// Its next step touches nothing that others see.
-    pub(super) fn is_alone(&self) -> bool {
-        matches!(self, Self::Run((_, Effect::Price | Effect::Replace)))
-    }
-
-    pub(super) fn answer(&self) -> Option<super::Answer> {
-        match self {
-            Self::Run((_, Effect::Answer(answer))) => Some(*answer),
-            _ => None,
-        }
-    }
-
-    /// One step; after a crash nothing is left.
-    pub(super) fn step(self, world: &mut World, fault: Fault, twice: bool) -> Self {
-        let judged = |verdict| match verdict {
-            Verdict::Leave => Self::Done,
-            Verdict::LookAt { attempt } => Self::LookAt(attempt),
-            Verdict::Resume { attempt } => Self::Run(recover(attempt)),
-            Verdict::Close { attempt } => Self::Close(attempt),
-            Verdict::Void => Self::Void,
-        };
-        match self {
-            Self::Done => Self::Done,
-            Self::Run((state, effect)) => {
-                if twice {
-                    world.run(effect, Fault::None);
-                }
-                world.run(effect, fault).map_or(Self::Done, |event| Self::Run(next(state, event)))
-            }
-            Self::LookAt(attempt) => judged(judge(attempt, world.standing(attempt))),
-            Self::Close(attempt) => {
-                let (id, nothing) = (attempt_id(order(), attempt), Sku::parse("(nothing)").unwrap());
-                let outcome = world.apply(Command::Reserve { id, lines: line(nothing, 1), ttl_ms: TTL_MS, memo: None });
-                match code(&outcome) {
-                    OutcomeCode::ConflictingDuplicate => Self::LookAtTaken(attempt),
-                    _ => Self::Void,
-                }
-            }
-            Self::LookAtTaken(attempt) => judged(judge_taken(world.standing(attempt))),
-            Self::Void => {
-                world.void();
-                Self::Done
-            }
-        }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Longer than a shop waits for one call.
 const LATE: Duration = Duration::from_secs(6);
 
-/// How long a pending payment is pending.
-pub(super) const PENDING: Duration = Duration::from_secs(2);
+/// How long a pending payment is pending: longer than a checkout asks for it, three times with half a second between.
+pub(super) const PENDING: Duration = Duration::from_secs(5);
 
 /// What asking for an authorisation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,15 +3,17 @@
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use storefront_types::OrderId;
+use storefront_types::{Money, OrderId};
 
-use super::super::port::{Authorisation, PaymentError, PaymentState};
+use super::super::port::{Authorisation, Found, PaymentError, PaymentState};
 
 /// A PaymentIntent, as far as we read it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Intent {
     pub(super) id: String,
     status: String,
+    amount: i64,
+    currency: String,
     #[serde(default)]
     metadata: Metadata,
     #[serde(default)]
@@ -20,7 +22,42 @@ pub(super) struct Intent {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Metadata {
+    #[serde(default)]
     order_id: Option<String>,
+    #[serde(default)]
+    refund_id: Option<String>,
+}
+
+/// A refund, as far as we read it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Refund {
+    pub(super) id: String,
+    pub(super) status: String,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+/// A page of the refunds of one intent.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Refunds {
+    pub(super) data: Vec<Refund>,
+    #[serde(default)]
+    pub(super) has_more: bool,
+}
+
+impl Refund {
+    pub(super) fn read(body: &Value) -> Option<Self> {
+        Self::deserialize(body).ok()
+    }
+
+    /// On its way or there; one that failed gave nothing back.
+    pub(super) fn is_given(&self) -> bool {
+        !matches!(self.status.as_str(), "failed" | "canceled")
+    }
+
+    pub(super) fn id_of_ours(&self) -> Option<&str> {
+        self.metadata.refund_id.as_deref()
+    }
 }
 
 /// The `error` member.
@@ -62,6 +99,12 @@ impl Intent {
 
     pub(super) fn order(&self) -> Option<OrderId> {
         self.metadata.order_id.as_deref()?.parse().ok()
+    }
+
+    pub(super) fn found(&self) -> Result<Found, PaymentError> {
+        let unknown = |_| PaymentError::Unknown(format!("{} is in a currency that is none: {}", self.id, self.currency));
+        let currency = self.currency.to_ascii_uppercase().parse().map_err(unknown)?;
+        Ok(Found { reference: self.id.clone(), amount: Money::new(self.amount, currency), state: self.state() })
     }
 
     pub(super) fn state(&self) -> PaymentState {
@@ -179,12 +222,16 @@ mod tests {
 
     #[test]
     fn an_intent_stands_where_stripe_says() {
-        let state = |status: &str| Intent::read(&json!({"id": "pi_1", "status": status})).unwrap().state();
+        let state = |status: &str| {
+            Intent::read(&json!({"id": "pi_1", "status": status, "amount": 5, "currency": "eur"})).unwrap().state()
+        };
         assert_eq!(state("requires_capture"), PaymentState::Authorised);
         assert_eq!(state("succeeded"), PaymentState::Captured);
         assert_eq!(state("canceled"), PaymentState::Voided);
         assert_eq!(state("processing"), PaymentState::Pending);
         assert!(matches!(state("requires_payment_method"), PaymentState::Declined { .. }));
         assert!(Intent::read(&json!({"object": "list"})).is_none());
+        let found = Intent::read(&json!({"id": "pi_1", "status": "succeeded", "amount": 5, "currency": "eur"})).unwrap().found();
+        assert_eq!(found.unwrap().amount, Money::new(5, "EUR".parse().unwrap()));
     }
 }
