@@ -135,7 +135,7 @@ fn settles_alike(line: &Operation, value: Option<u64>) -> bool {
     line.op != Op::Status || line.out != Out::Ok || line.value.map(|units| units > 0) == value.map(|units| units > 0)
 }
 
-/// A change that was made says nothing of units.
+/// A change that was made says nothing of units that counts here.
 fn says_no_value(line: &Operation) -> bool {
-    line.out == Out::Ok && !matches!(line.op, Op::Read | Op::Status)
+    line.out == Out::Ok && line.op != Op::Read
 }
