@@ -121,7 +121,7 @@ async fn purchase(
 ) -> Result<(Answer, Option<String>), Problem> {
     let (began, home) = (Instant::now(), home_region(headers));
     let left = || DEADLINE.saturating_sub(began.elapsed());
-    let (mut attempts, mut turn, mut ticket) = (Attempts::new(), 0, None);
+    let (mut attempts, mut turn, mut ticket, mut unbound) = (Attempts::new(), 0, None, false);
     loop {
         if let Err(refused) = shop.waiting.wait(&shop.leader, left()).await {
             return if attempts.may_have_bought() { Err(unknown()) } else { Err(refused) };
@@ -143,9 +143,13 @@ async fn purchase(
                 Err(problem) => return Err(problem),
             }
         }
+        // An attempt without a ticket that may have bought: the cart may be another one by now, so a refusal says nothing of it.
+        let is_doubtful = unbound && attempts.may_have_bought();
+        unbound |= ticket.is_none();
         let (heard, answer) = ask(shop, context, address, headers, body.clone(), left()).await;
         let moved = shop.leader.term() > term;
         match (attempts.next(heard, moved, left(), || shop.upstream.may_repeat("checkout")), answer) {
+            (Next::Answer, Some(answer)) if is_doubtful && answer.status.is_client_error() => return Err(unknown()),
             (Next::Answer, Some(answer)) => return Ok((answer, ticket)),
             // An attempt may have bought; a later "not now" does not take that back.
             (Next::GiveUp { perhaps: true }, _) => return Err(unknown()),

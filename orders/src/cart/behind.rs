@@ -2,6 +2,8 @@
 //!
 //! Owns: that the record takes each kept change once, whoever writes it behind and however often. Must not: know where either lies.
 
+use storefront_types::OrderId;
+
 use super::{Stored, lines::remember, record::Row, region::Unwritten, unite::unite};
 
 /// The cart that is to be recorded; `None`: the record has taken all of it.
@@ -17,7 +19,10 @@ pub(super) fn behind(row: &Row, unwritten: &Unwritten) -> Option<Stored> {
     let version = if goes_on { kept.version } else { row.cart.version.max(kept.version) + 1 };
     let mut bought = row.cart.bought.clone();
     remember(&mut bought, kept.bought.iter().copied());
-    Some(Stored { version, lines: unite(&row.cart.lines, &taken.lines, &kept.lines), bought })
+    // Emptied for the same order on both sides, what was there before was taken from both.
+    let is_new = |order: &&OrderId| row.cart.bought.contains(order) && !taken.bought.contains(order);
+    let before = if kept.bought.iter().any(|order| is_new(&order)) { &[][..] } else { &taken.lines[..] };
+    Some(Stored { version, lines: unite(&row.cart.lines, before, &kept.lines), bought })
 }
 
 /// As what the record has taken the cart: what was done since goes on from there.
@@ -44,6 +49,19 @@ mod tests {
 
     fn kept(branch: u128, base: &Stored, cart: Stored) -> Unwritten {
         Unwritten { stamp: Uuid::from_u128(branch), base: base.clone(), cart }
+    }
+
+    #[test]
+    fn what_came_after_a_purchase_stays_also_when_the_record_was_emptied_too() {
+        let order = OrderId::new(Uuid::from_u128(7));
+        let emptied = Row {
+            cart: Stored { version: 4, lines: Vec::new(), bought: vec![order] },
+            stamp: Some(Uuid::from_u128(9)),
+            behind: None,
+        };
+        let later = Stored { bought: vec![order], ..cart(5, 1) };
+        let united = behind(&emptied, &kept(1, &cart(3, 1), later)).unwrap();
+        assert_eq!((united.lines, united.bought), (cart(0, 1).lines, vec![order]));
     }
 
     /// The record after it took what was kept.

@@ -10,11 +10,11 @@ use crate::database::within;
 impl Carts {
     /// Moves what is in a guest's cart into an account's, in one SQL transaction: asked again, the guest's cart is empty and nothing happens.
     pub(crate) async fn sign_in(&self, guest: ShopperId, account: ShopperId) -> Result<(), CartError> {
-        if guest == account || self.read(guest).await?.lines.is_empty() {
+        if guest == account || self.see(guest).await?.cart.lines.is_empty() {
             return Ok(());
         }
         // What was kept beside PostgreSQL is written now, so that the record is all of it.
-        self.read(account).await?;
+        self.see(account).await?;
         let moved = within(async {
             let mut sql = self.sql.acquire().await?;
             let mut transaction = sql.begin().await?;

@@ -48,7 +48,8 @@ pub(crate) struct Seen {
     pub(crate) cart: Stored,
     /// `None`: PostgreSQL has this cart, or is away and had it.
     unwritten: Option<Unwritten>,
-    has_record: bool,
+    /// PostgreSQL has just said so.
+    pub(crate) has_record: bool,
 }
 
 /// Cheap to clone.
@@ -68,10 +69,6 @@ impl Carts {
         let record = Record::new(sql.clone(), region.clone());
         let looks = Looks::new(record.clone(), region.clone(), spare.clone());
         Self { sql, record, region, looks, spare }
-    }
-
-    pub(crate) async fn read(&self, shopper: ShopperId) -> Result<Stored, CartError> {
-        Ok(self.see(shopper).await?.cart)
     }
 
     pub(crate) async fn see(&self, shopper: ShopperId) -> Result<Seen, CartError> {
@@ -177,10 +174,11 @@ impl Carts {
         self.region.copy(&[(shopper, &cart)]).await;
     }
 
-    /// Empties the cart if it still has the version that was bought, and remembers the order. What was done before, Redis may not know.
+    /// Empties the cart if it still has the version that was bought, and remembers the order: a cart that remembers it was emptied for it before,
+    /// and what is in it now came later. What was done before, Redis may not know.
     pub(crate) async fn settle(&self, shopper: ShopperId, version: i64, order: Option<OrderId>) -> Result<(), CartError> {
         let empty = |cart: &mut Stored| {
-            if cart.version == version {
+            if cart.version == version && !order.is_some_and(|order| cart.bought.contains(&order)) {
                 cart.lines.clear();
             }
             remember(&mut cart.bought, order);

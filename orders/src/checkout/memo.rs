@@ -33,6 +33,9 @@ pub(crate) struct Memo {
     /// Home and version of the cart that is bought, so that it is emptied also when the edge dies.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub(crate) cart: Option<(Region, i64)>,
+    /// PostgreSQL had that version when it was bought: the order's record may empty it. Elsewhere the same number may stand for another cart.
+    #[serde(rename = "r", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) cart_is_recorded: bool,
     /// Absent in a shop without payments.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub(crate) payment: Option<Paying>,

@@ -92,6 +92,7 @@ impl Checkout {
         let ticket = Ticket {
             shopper: memo.shopper,
             cart_version: 0,
+            is_recorded: false,
             home: None,
             lines: Vec::new(),
             order: None,
@@ -282,6 +283,7 @@ impl Runner {
             lines: quoted.lines,
             placed_at_ms: i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
             cart: checkout.ticket.home.clone().map(|home| (home, checkout.ticket.cart_version)),
+            cart_is_recorded: checkout.ticket.is_recorded,
             payment: self.paying(&checkout.request),
             attempt: 0,
         };

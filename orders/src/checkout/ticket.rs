@@ -21,6 +21,9 @@ const MIN_KEY_BYTES: usize = 32;
 pub(crate) struct Ticket {
     pub(crate) shopper: ShopperId,
     pub(crate) cart_version: i64,
+    /// PostgreSQL has the cart at this version.
+    #[serde(default)]
+    pub(crate) is_recorded: bool,
     /// Region that keeps the cart.
     #[serde(default)]
     pub(crate) home: Option<Region>,
@@ -36,12 +39,17 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// `order`: what the key of the checkout names, where there is one.
-    pub(crate) fn new(home: &Region, (shopper, cart): (ShopperId, Stored), order: Option<OrderId>, now: OffsetDateTime) -> Self {
+    /// `is_recorded`: PostgreSQL has the cart so. `order`: what the key of the checkout names, where there is one.
+    pub(crate) fn new(
+        home: &Region,
+        (shopper, cart, is_recorded): (ShopperId, Stored, bool),
+        order: Option<OrderId>,
+        now: OffsetDateTime,
+    ) -> Self {
         let expires_at_s = (now + VALID).unix_timestamp();
         let was_bought = order.is_some_and(|order| cart.bought.contains(&order));
         let (cart_version, lines, home) = (cart.version, cart.lines, Some(home.clone()));
-        Self { shopper, cart_version, home, lines, order, was_bought, expires_at_s }
+        Self { shopper, cart_version, is_recorded, home, lines, order, was_bought, expires_at_s }
     }
 }
 
@@ -71,11 +79,11 @@ impl TicketKey {
     pub(crate) fn sign(
         &self,
         home: &Region,
-        (shopper, cart): (ShopperId, Stored),
+        cart: (ShopperId, Stored, bool),
         order: Option<OrderId>,
         now: OffsetDateTime,
     ) -> String {
-        let body = serde_json::to_vec(&Ticket::new(home, (shopper, cart), order, now)).unwrap_or_default();
+        let body = serde_json::to_vec(&Ticket::new(home, cart, order, now)).unwrap_or_default();
         let body = URL_SAFE_NO_PAD.encode(body);
         let tag = self.mac().map(|mac| mac.chain_update(body.as_bytes()).finalize().into_bytes()).unwrap_or_default();
         format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag))
@@ -104,7 +112,7 @@ mod tests {
         let shopper = ShopperId::new(uuid::Uuid::from_u128(7));
         let order = |n| OrderId::new(uuid::Uuid::from_u128(n));
         let cart = Stored { version: 3, lines: Vec::new(), bought: vec![order(1)] };
-        let sign = |order| key.sign(&"eu".parse().unwrap(), (shopper, cart.clone()), order, now);
+        let sign = |order| key.sign(&"eu".parse().unwrap(), (shopper, cart.clone(), true), order, now);
         let text = sign(Some(order(1)));
         assert_eq!(key.verify(&text, now).unwrap().shopper, shopper);
         assert!(key.verify(&text, now).unwrap().was_bought);

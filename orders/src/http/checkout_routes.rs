@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::{Shop, invalid, private, unavailable};
 use crate::{
-    cart::{Carts, Stored},
+    cart::{Carts, Seen, Stored},
     checkout::{Answer, Away, Checkout, Repriced, Runner, Ticket, check_address, order_id},
 };
 
@@ -46,9 +46,10 @@ impl Shop {
     ) -> Result<(Checkout, Stored), ProblemResponse> {
         let shopper = self.known_session(headers).await?.shopper;
         let order = order_id(shopper, &key);
-        let (cart, looked_up) = tokio::join!(self.carts.read(shopper), self.runner.store.find(order, shopper));
-        let cart = cart?;
-        let ticket = Ticket::new(self.accounts.home(), (shopper, cart.clone()), Some(order), OffsetDateTime::now_utc());
+        let (cart, looked_up) = tokio::join!(self.carts.see(shopper), self.runner.store.find(order, shopper));
+        let Seen { cart, has_record, .. } = cart?;
+        let seen = (shopper, cart.clone(), has_record);
+        let ticket = Ticket::new(self.accounts.home(), seen, Some(order), OffsetDateTime::now_utc());
         let mut checkout = Checkout::new(key, ticket, body, context);
         checkout.looked_up = Some(looked_up);
         Ok((checkout, cart))
@@ -65,10 +66,10 @@ impl Shop {
 /// Checks the session and says, signed, who it is and what is in the cart. Internal.
 pub(super) async fn ticket(State(shop): State<Arc<Shop>>, headers: HeaderMap) -> Result<Response, ProblemResponse> {
     let session = shop.known_session(&headers).await?;
-    let cart = shop.carts.read(session.shopper).await?;
+    let Seen { cart, has_record, .. } = shop.carts.see(session.shopper).await?;
     // What a key names, where there is one yet.
     let order = idempotency_key(&headers).ok().map(|key| order_id(session.shopper, &key));
-    let ticket = shop.key.sign(shop.accounts.home(), (session.shopper, cart), order, OffsetDateTime::now_utc());
+    let ticket = shop.key.sign(shop.accounts.home(), (session.shopper, cart, has_record), order, OffsetDateTime::now_utc());
     Ok(hinted(&shop, private(StatusCode::OK, &TicketResponse { ticket })))
 }
 

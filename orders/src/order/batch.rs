@@ -88,7 +88,7 @@ pub(super) fn columns<'a>(batch: impl IntoIterator<Item = &'a Placed>) -> Result
         orders.addresses.push(address);
         orders.placed.push(memo.placed_at());
         orders.payloads.push(placed_row(*id, memo, total)?.payload);
-        orders.carts.push(memo.cart.as_ref().map(|(_, version)| *version));
+        orders.carts.push(memo.cart.as_ref().filter(|_| memo.cart_is_recorded).map(|(_, version)| *version));
         for (position, (sku, quantity, amount)) in (1..).zip(&memo.lines) {
             items.orders.push(id.uuid());
             items.positions.push(position);
@@ -145,6 +145,7 @@ pub(super) mod tests {
             lines,
             placed_at_ms: 1_000,
             cart: None,
+            cart_is_recorded: false,
             payment: None,
             attempt: 0,
         };

@@ -1,4 +1,4 @@
-//! The consumer that settles carts: an event that comes twice, or late, changes nothing more.
+//! Carts that were bought: emptied once, by the order's record, by the edge or by the event, and never what came into them later.
 
 use serde_json::{Value, json};
 
@@ -67,4 +67,27 @@ async fn a_cart_whose_edge_died_is_settled_by_the_event_once() {
     let (status, _) = shopper.check_out().await;
     assert_eq!(status, 201);
     eventually("the third cart to be emptied", async || (lines(&shopper).await == json!([])).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_beside_home_empties_its_cart_and_a_key_that_comes_again_does_not() {
+    let running = Running::start().await;
+    let orders = running.orders(None, &[]).await;
+    let shopper = Shopper::register(&running, &orders).await;
+    running.receive("LAMP", "eu-1", 10).await;
+    let address = json!({"name": "Ada", "line1": "1 Main St", "city": "Berlin", "postal_code": "10115", "country": "DE"});
+    let check_out = async || {
+        let request = shopper.post("/v1/orders/checkout", &json!({"delivery_address": address}));
+        let answer = request.header("idempotency-key", "one").send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["id"].clone())
+    };
+    shopper.fill(&[("LAMP", 2)]).await;
+    let first = check_out().await;
+    assert_eq!((first.0, lines(&shopper).await), (201, json!([])), "the order's record empties the cart");
+    followed(&running).await;
+    // Just as before, so that it is the same checkout once more.
+    shopper.fill(&[("LAMP", 2)]).await;
+    assert_eq!(check_out().await, first);
+    followed(&running).await;
+    assert_eq!(lines(&shopper).await[0]["quantity"], 2, "what came later is not what was bought");
 }

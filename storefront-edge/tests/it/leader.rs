@@ -119,6 +119,21 @@ async fn one_call_does_it_all_where_home_is_beside_the_leader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_after_an_attempt_that_may_have_bought_another_cart_is_not_passed_on() {
+    let three = Three::start().await;
+    three.led_by(1, 0);
+    let edge = three.edge(&[]).await;
+    eventually(async || edge.metric("edge_leader_known", "").await == 1.0).await;
+    three.orders[0].answer(|asked| sell(asked, plain(500, "")));
+    for others in &three.orders[1..] {
+        others.answer(|asked| sell(asked, plain(409, "another cart")));
+    }
+    let (status, _, said) = edge.check_out("a").await.unwrap();
+    assert!(status == 504 && said.contains("unknown-outcome"), "{status} {said}");
+    assert_eq!(three.orders[1].times(CHECKOUT) + three.orders[2].times(CHECKOUT), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn waiting_for_a_leader_is_bounded_in_number_and_time_and_says_so() {
     let three = Three::start().await;
     leaderless(&three.all(), 7);
