@@ -64,7 +64,8 @@ async fn a_region_is_cut_off_and_comes_back() {
     for edge in 0..3 {
         assert_eq!(buys(&api, edge).await, StatusCode::CREATED);
     }
-    assert_eq!(api.get(2, "/v1/products/calm", "").await.status(), StatusCode::OK);
+    // Nobody buys it, so that no purge takes it from the edge again.
+    assert_eq!(api.get(2, "/v1/products/sale", "").await.status(), StatusCode::OK);
     assert!(answers(&topology.links[0].address).await);
     let proxy = ProxyClient::new(&topology.links[0].control, running.place.control().unwrap().token()).unwrap();
     let used = proxy.links().await.unwrap();
@@ -96,7 +97,7 @@ async fn a_region_is_cut_off_and_comes_back() {
     }
     level(&topology, &["inventory-eu", "inventory-us"]).await;
     assert_eq!(view(&topology, "inventory-ap").await.unwrap().applied_index, before, "something came through");
-    let alone = api.http.get(api.url(2, "/v1/products/calm")).send().await.unwrap();
+    let alone = api.http.get(api.url(2, "/v1/products/sale")).send().await.unwrap();
     assert_eq!(alone.status(), StatusCode::OK, "the region that is cut off still shows what it has");
 
     renewed.abort();
