@@ -2,6 +2,7 @@
 
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::{
@@ -50,6 +51,17 @@ async fn postgres_is_back(api: &Api) {
     }
 }
 
+/// Until the guest's session, and with it the cart with something on sale, was written behind: before that, the loss of both the instance and
+/// Redis is the one that is not survived.
+async fn are_recorded(running: &Running) {
+    let mut sql = PgConnection::connect(&running.topology().databases["orders"]).await.unwrap();
+    eventually("the guest's session to be written behind", async || {
+        let both = "select exists (select from session join cart using (shopper_id) where cart.lines::text like '%SALE-1%')";
+        sqlx::query_scalar::<_, bool>(both).fetch_one(&mut sql).await.unwrap().then_some(())
+    })
+    .await;
+}
+
 /// With PostgreSQL there, all of Redis may go at any time.
 async fn without_redis(running: &Running, api: &Api) {
     let ada = api.register().await;
@@ -88,6 +100,7 @@ async fn without_postgres(running: &Running, api: &Api) {
     let lines = [("CALM-1", 8), ("SALE-1", 1)];
     api.cart_is(&guest, &lines).await;
     api.cart_is(&ada, &[("CALM-1", 3)]).await;
+    are_recorded(running).await;
     // In the record: an instance that knows nothing of it, and no Redis, still tell it.
     running.kill("orders-eu").await;
     flush(running, "redis-eu").await;
