@@ -210,8 +210,8 @@ async fn a_record_that_was_torn_by_a_crash_is_cut_off() {
         cluster.kill(at);
         append(&newest_log(&cluster, at), |log| match torn {
             Torn::Begun => vec![0; 3],
-            // Every file begins with a record; its first bytes are how a next one would begin.
-            Torn::Cut => log[..20].to_vec(),
+            // Every file begins with a record of the whole state; all but its last byte is how a next one would begin.
+            Torn::Cut => log[..SHORTEST_STATE_RECORD - 1].to_vec(),
             Torn::Zeros => vec![0; 200],
         });
         cluster.start_node(at);
@@ -223,6 +223,9 @@ async fn a_record_that_was_torn_by_a_crash_is_cut_off() {
     }
     buyers.check(&cluster, &client).await;
 }
+
+/// Bytes of a record that says that there is nothing yet: no vote, no entry. A whole one at the end of a log would be taken at its word.
+const SHORTEST_STATE_RECORD: usize = 18;
 
 enum Torn {
     Begun,
