@@ -5,9 +5,12 @@ mod check;
 mod doctor;
 mod heal;
 mod inject;
+mod kubernetes;
 mod list;
 mod load;
 mod report;
+mod serve;
+mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -51,7 +54,7 @@ enum Command {
     /// Exit codes: 0 every fault that needs no topology can be injected, 1 not so.
     Doctor(Of),
     /// Show every fault with its parameters, and what is broken now
-    List(Of),
+    List(list::ListArgs),
     /// Break something for a while, prove that it took effect, and heal it
     ///
     /// It heals at the end, at Ctrl-C, and by itself, within the lease, when this program is killed.
@@ -60,6 +63,14 @@ enum Command {
     Inject(inject::InjectArgs),
     /// Heal what is broken, whoever broke it
     Heal(heal::HealArgs),
+    /// Watch a topology: members, terms, lag, throughput, errors, faults
+    ///
+    /// In a terminal a screen, `q` ends it; in a pipe one frame a second. Nothing that is dead, stopped or cut off holds it up.
+    ///
+    /// Exit codes: 0 ended as asked, 1 there is no such topology, 2 wrong usage, 3 with --once: something is not as it should be.
+    Watch(watch::WatchArgs),
+    /// Show what is seen, and run one drill at a time, for operators at the edges' admin ports
+    Serve(serve::ServeArgs),
 }
 
 /// What is wrong with the system.
@@ -116,6 +127,8 @@ impl Cli {
             Command::List(of) => list::run(&of).await,
             Command::Inject(args) => inject::run(args).await,
             Command::Heal(args) => heal::run(&args).await,
+            Command::Watch(args) => watch::run(&args).await,
+            Command::Serve(args) => serve::run(&args).await,
         }
     }
 }

@@ -14,11 +14,13 @@ mod proof;
 mod snapshot;
 mod target;
 
+pub(crate) use admin::Admin;
 pub use doctor::{Check, examine};
 pub use inject::{Injected, Injector};
 pub use kind::{CATALOG, Entry, Fault, FaultError, Needs, Parameter};
 pub use partition::{Shape, ShapeError};
 pub use plan::{Action, LinkCondition, PlanError, plan};
+pub(crate) use probe::{Heard, probe};
 pub use proof::Proof;
 pub use snapshot::Snapshot;
 pub use target::{Target, TargetError};

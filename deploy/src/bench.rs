@@ -10,6 +10,7 @@ mod etcd;
 mod figures;
 mod floor;
 mod inventory;
+mod links;
 mod nodes;
 mod orders_db;
 mod purchases;
@@ -51,6 +52,8 @@ pub(crate) enum Group {
     EdgeCold,
     /// Whole checkouts through an edge, also without PostgreSQL
     Checkout,
+    /// What idle links between processes cost whole checkouts; only when named
+    Links,
     /// History pages among a million orders, in PostgreSQL alone; only when named
     OrdersDb,
     /// `chaos audit` of a million orders; only when named
@@ -113,6 +116,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
             Group::Audit => runtime.block_on(audited_nodes(&programs, &mut bench))?,
             Group::Edge => edge::run(&programs, &runtime, &mut bench)?,
             Group::Checkout => checkout::run(programs.clone(), &runtime, &mut bench)?,
+            Group::Links => links::run(&programs, &runtime, &mut bench)?,
             Group::OrdersDb => orders_db::run(&runtime, &mut bench)?,
             companion => edge::companion(companion, &programs, &runtime, &mut bench)?,
         }
@@ -233,7 +237,7 @@ impl BenchArgs {
         if self.unoptimised {
             return Ok(Programs::built(false));
         }
-        if groups.contains(&Group::Edge) || groups.contains(&Group::Checkout) {
+        if groups.iter().any(|group| matches!(group, Group::Edge | Group::Checkout | Group::Links)) {
             return build::services(true);
         }
         let mut names = vec!["deploy"];

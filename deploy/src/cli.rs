@@ -135,6 +135,9 @@ pub(crate) struct Up {
     /// Give the inventory's nodes disks that can be made full or fail, and clocks that can be set
     #[arg(long)]
     fault_points: bool,
+    /// Run a drill controller, so that operators see everything and start drills at /operate of the edges' admin ports
+    #[arg(long)]
+    drills: bool,
     /// Build for speed
     #[arg(long)]
     release: bool,
@@ -155,6 +158,9 @@ impl Up {
         }
         if self.wan {
             spec = spec.with_wan();
+        }
+        if self.drills {
+            spec = spec.with_drills();
         }
         Ok(if self.fault_points { spec.with_fault_points() } else { spec })
     }

@@ -8,7 +8,7 @@ use crate::{
     certificates::Certificates,
     database::Database,
     fault_points::FaultPoints,
-    links::{End, Links},
+    links::{End, Links, NOWHERE},
     plan::{Place, Ports},
     secrets::Secrets,
     topology::{Payments, Spec},
@@ -60,6 +60,8 @@ struct Nodes<'a> {
     redis: Vec<(String, u16)>,
     /// HTTP and admin port of the sandbox, where there is one.
     payments: Option<(u16, u16)>,
+    /// HTTP and admin port of the drill controller, where there is one.
+    drills: Option<(u16, u16)>,
 }
 
 fn at(port: u16) -> String {
@@ -99,6 +101,7 @@ pub(crate) fn plan(
         Payments::None => None,
         Payments::Sandbox => Some((ports.take("payment-sandbox")?, ports.take("payment-sandbox-admin")?)),
     };
+    let drills = if spec.drills { Some((ports.take("drills")?, ports.take("drills-admin")?)) } else { None };
     let links = Links::new(spec, ports)?;
     database.lead(&links)?;
     let nodes = Nodes {
@@ -115,6 +118,7 @@ pub(crate) fn plan(
         edges,
         redis,
         payments,
+        drills,
     };
     let mut services = vec![nodes.catalog()?];
     for nth in 0..names.len() {
@@ -124,6 +128,7 @@ pub(crate) fn plan(
         }
     }
     services.extend(nodes.payment_sandbox()?);
+    services.extend(nodes.drill_controller());
     let (database, redis) = (nodes.database, nodes.redis);
     let (links, proxy) = links.finish(place, &secrets.control)?;
     services.extend(proxy);
@@ -298,6 +303,18 @@ impl Nodes<'_> {
         Ok(Some(Service { data_dir: Some(data), ..service }))
     }
 
+    /// One for all regions, and in none of them, so that none takes it along.
+    fn drill_controller(&self) -> Option<Service> {
+        let ports = self.drills?;
+        let mut service = self.service("drills".to_owned(), ProcessKind::Drills, NOWHERE, "chaos", ports);
+        let topology = self.place.topology_file();
+        service.arguments = texts(["serve", "--listen", &service.http, "--admin", &service.admin]);
+        service.arguments.extend(texts(["--topology", &topology.to_string_lossy()]));
+        // Who may stop the topology may break it.
+        service.environment.push(("CONTROLLER_TOKEN", self.secrets.control.clone()));
+        Some(service)
+    }
+
     fn edge(&self, nth: usize) -> anyhow::Result<Service> {
         let region = self.region(nth);
         let mut service = self.service(format!("edge-{region}"), ProcessKind::Edge, region, "storefront-edge", self.edges[nth]);
@@ -320,6 +337,10 @@ impl Nodes<'_> {
         service.arguments.extend(texts(["--purge-redis", &everywhere.join(",")]));
         // Who may stop the topology may purge.
         service.environment.push(("ADMIN_TOKEN", self.secrets.control.clone()));
+        if let Some((controller, _)) = self.drills {
+            // Not over a link: operators look on while everything else is cut off.
+            service.arguments.extend(texts(["--controller", &at(controller)]));
+        }
         service.arguments.extend(texts(["--max-lag-ms", LOCAL_LAG_MS]));
         for limit in ["--limit-browse", "--limit-personal", "--limit-checkout"] {
             service.arguments.extend(texts([limit, LOCAL_LIMIT]));

@@ -17,7 +17,7 @@ use crate::{
 
 /// The proxy's name, and where it stands: in no region, so that none takes it along.
 pub(crate) const NAME: &str = "links";
-const NOWHERE: &str = "everywhere";
+pub(crate) const NOWHERE: &str = "everywhere";
 
 /// A process at one end of a link.
 #[derive(Clone, Copy, Debug)]

@@ -14,7 +14,7 @@ pub(crate) fn can_work(kind: ProcessKind, running: &[ProcessKind], all: &[Proces
         ProcessKind::Postgres | ProcessKind::Haproxy | ProcessKind::Orders => postgres,
         ProcessKind::Catalog => postgres && majority(ProcessKind::Inventory),
         ProcessKind::Edge => has(ProcessKind::Catalog),
-        ProcessKind::Redis | ProcessKind::Payments | ProcessKind::Links => true,
+        ProcessKind::Redis | ProcessKind::Payments | ProcessKind::Links | ProcessKind::Drills => true,
     }
 }
 

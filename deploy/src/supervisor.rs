@@ -248,7 +248,8 @@ impl Supervisor {
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
         self.0.guardian.release(self);
-        let waves: [&[ProcessKind]; 6] = [
+        let waves: [&[ProcessKind]; 7] = [
+            &[ProcessKind::Drills],
             &[ProcessKind::Edge],
             &[ProcessKind::Orders, ProcessKind::Catalog],
             &[ProcessKind::Inventory, ProcessKind::Payments, ProcessKind::Haproxy],

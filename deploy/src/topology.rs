@@ -46,6 +46,9 @@ pub struct Spec {
     /// Nodes of the inventory have a disk that can be made full or fail, and a clock that can be set.
     #[serde(default)]
     pub(crate) fault_points: bool,
+    /// A drill controller runs beside the others, and the edges' admin ports lead operators to it.
+    #[serde(default)]
+    pub(crate) drills: bool,
     /// Round trips between regions, in milliseconds, by `REGION-REGION`; they need links, and there are links.
     #[serde(default)]
     pub(crate) wan: BTreeMap<String, u64>,
@@ -124,6 +127,12 @@ impl Spec {
     #[must_use]
     pub fn with_links(self) -> Self {
         Self { links: true, ..self }
+    }
+
+    /// The same with a drill controller, which operators reach at the edges' admin ports.
+    #[must_use]
+    pub fn with_drills(self) -> Self {
+        Self { drills: true, ..self }
     }
 
     /// The same with disks and clocks of the inventory that can be made wrong.

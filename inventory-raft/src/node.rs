@@ -88,6 +88,7 @@ pub(crate) async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness:
         let view = consensus.view();
         replay.look(&consensus).await;
         metrics::gauge!("inventory_has_leader").set(if view.leader.is_some() { 1.0 } else { 0.0 });
+        metrics::gauge!("inventory_leads").set(if consensus.is_leader() { 1.0 } else { 0.0 });
         metrics::gauge!("inventory_queue_depth").set(batcher.depth() as f64);
         metrics::gauge!("inventory_term").set(view.term as f64);
         metrics::gauge!("inventory_applied_index").set(consensus.log_progress().applied as f64);

@@ -76,6 +76,10 @@ pub struct Config {
     pub protect: ProtectArgs,
     #[command(flatten)]
     pub purge: PurgeArgs,
+    /// host:port of the drill controller (`chaos serve`), which takes this edge's admin token: operators see the topology and start drills at
+    /// /operate of the admin port
+    #[arg(long, env = "CONTROLLER", conflicts_with = "origin")]
+    pub controller: Option<String>,
 }
 
 impl Config {

@@ -1,5 +1,6 @@
 //! The edge: a shared HTTP cache in front of the catalog, a router that finds the inventory's leader, and the shop's pages.
 
+mod admission;
 mod cache;
 mod checkout;
 mod coding;
@@ -9,6 +10,7 @@ mod engine;
 mod follow;
 mod leader;
 mod live;
+mod operate;
 mod pages;
 mod protect;
 mod proxy;

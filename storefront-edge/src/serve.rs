@@ -29,6 +29,7 @@ use crate::{
     follow,
     leader::{self, LeaderView},
     live::{self, Live},
+    operate,
     pages::{self, KeptPages},
     protect::{self, Gate, guard},
     proxy, purge,
@@ -81,6 +82,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     ];
     let purging = purge::start(&config, &shop.cache)?;
     background.extend(purging.tasks);
+    let admin = purging.admin.merge(operate::router(&config, shutdown.clone())?);
     if let Some(redis) = config.protect.redis.clone() {
         background.push(tokio::spawn(protect::share(gate.rates.clone(), redis, gate.began)));
     }
@@ -92,7 +94,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     };
     tracing::info!(http = %listeners.http_addr()?, "listening");
     let server = door::serve(door, listeners.http, make, shutdown.clone());
-    let served = beside_admin_with(purging.admin, DRAIN_LIMIT, listeners.admin, readiness, shutdown, server).await;
+    let served = beside_admin_with(admin, DRAIN_LIMIT, listeners.admin, readiness, shutdown, server).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served
 }

@@ -61,6 +61,8 @@ problem_types! {
     ReservationConflict = "reservation-conflict", 409, "The reservation is in another state";
     /// Also for an id that was used before, and for a removal that would leave no quorum.
     MembershipConflict = "not-executed/membership-conflict", 409, "The membership cannot be changed so";
+    /// One at a time: two would be each other's fault.
+    DrillRunning = "drill-running", 409, "A drill is running already";
     BodyTooLarge = "body-too-large", 413, "The request body is too large";
     UnsupportedMediaType = "unsupported-media-type", 415, "The body must be application/json";
     NotLeader = "not-executed/not-leader", 421, "This node is not the leader";

@@ -9,7 +9,10 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-use super::{Output, Where};
+use super::{
+    Output, Where,
+    kubernetes::{self, KubernetesArgs, Victim},
+};
 
 /// Longest time for one fault: a night.
 const MAX_TIME: Duration = Duration::from_secs(12 * 3_600);
@@ -18,9 +21,10 @@ const MAX_TIME: Duration = Duration::from_secs(12 * 3_600);
 pub(crate) struct InjectArgs {
     /// Name of a fault, as `chaos list` has it
     fault: String,
-    /// Whom it is at: leader, follower, region-of(leader), edge:eu, postgres, random(follower), a process, ...
+    /// Whom it is at: leader, follower, region-of(leader), edge:eu, postgres, random(follower), a process, ...; kubernetes:TARGET for the
+    /// same in a cluster
     #[arg(long)]
-    target: Target,
+    target: Victim,
     /// How long: 500ms, 10s, 5m
     #[arg(long = "for", default_value = "10s", value_parser = time)]
     time: Duration,
@@ -37,6 +41,8 @@ pub(crate) struct InjectArgs {
     output: Output,
     #[command(flatten)]
     at: Where,
+    #[command(flatten)]
+    kubernetes: KubernetesArgs,
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -68,27 +74,69 @@ pub(crate) async fn run(args: InjectArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let injector = Injector::open(&args.at.file()).await?;
-    let snapshot = injector.snapshot().await?;
-    let targets = args.target.resolve(&snapshot, args.seed)?;
-    let action = plan(fault, &targets, &snapshot)?;
     let id = format!("{}-{}", args.fault, &Uuid::new_v4().simple().to_string()[..8]);
-    // Whoever wants this to end now wants it healed.
+    match &args.target {
+        Victim::Here(target) => here(&args, fault, target, &id).await,
+        Victim::Cluster(target) => in_cluster(&args, fault, target, &id).await,
+    }
+}
+
+/// Whoever wants this to end now wants it healed.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let stop = async {
+    Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-    };
-    let mut stop = std::pin::pin!(stop);
+    })
+}
+
+async fn in_cluster(args: &InjectArgs, fault: Fault, target: &Target, id: &str) -> anyhow::Result<ExitCode> {
+    let planned = kubernetes::planned(&args.kubernetes, &args.fault, fault, target, args.seed).await?;
+    let mut stop = std::pin::pin!(stopped()?);
     let injected = tokio::select! {
-        injected = injector.inject(&id, action, args.lease) => injected?,
+        injected = planned.cluster.inject(id, planned.deeds, args.lease) => injected?,
+        () = stop.as_mut() => anyhow::bail!("stopped while the fault was injected; `chaos heal --all --target kubernetes` heals what is there"),
+    };
+    let held = async {
+        let proof = injected.proof().await;
+        say(args, id, &planned.targets, Some(&proof));
+        tokio::time::sleep(args.time).await;
+        proof
+    };
+    let proof = tokio::select! {
+        proof = held => Some(proof),
+        () = stop.as_mut() => None,
+    };
+    let was_lost = injected.was_lost();
+    injected.heal().await.context("the fault is not healed; `chaos heal --all --target kubernetes` tries again")?;
+    Ok(ended(args, proof.as_ref(), was_lost))
+}
+
+fn ended(args: &InjectArgs, proof: Option<&Proof>, was_lost: bool) -> ExitCode {
+    if args.output == Output::Table {
+        println!("healed");
+    }
+    match proof {
+        Some(proof) if !proof.bit() || was_lost => ExitCode::from(3),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+async fn here(args: &InjectArgs, fault: Fault, target: &Target, id: &str) -> anyhow::Result<ExitCode> {
+    let injector = Injector::open(&args.at.file()).await?;
+    let snapshot = injector.snapshot().await?;
+    let targets = target.resolve(&snapshot, args.seed)?;
+    let action = plan(fault, &targets, &snapshot)?;
+    let mut stop = std::pin::pin!(stopped()?);
+    let injected = tokio::select! {
+        injected = injector.inject(id, action, args.lease) => injected?,
         () = stop.as_mut() => anyhow::bail!("stopped while the fault was injected; it heals within {:?}", args.lease),
     };
     let held = async {
         let proof = injected.proof().await;
-        say(&args, &id, &targets, proof.as_ref().ok());
+        say(args, id, &targets, proof.as_ref().ok());
         tokio::time::sleep(args.time).await;
         proof
     };
@@ -98,13 +146,7 @@ pub(crate) async fn run(args: InjectArgs) -> anyhow::Result<ExitCode> {
     };
     let was_lost = injected.was_lost();
     injected.heal().await.context("the fault is not healed; it heals when its lease is over")?;
-    if args.output == Output::Table {
-        println!("healed");
-    }
-    Ok(match proof.transpose()? {
-        Some(proof) if !proof.bit() || was_lost => ExitCode::from(3),
-        _ => ExitCode::SUCCESS,
-    })
+    Ok(ended(args, proof.transpose()?.as_ref(), was_lost))
 }
 
 fn say(args: &InjectArgs, id: &str, targets: &[String], proof: Option<&Proof>) {

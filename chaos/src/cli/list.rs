@@ -2,11 +2,31 @@
 
 use std::process::ExitCode;
 
-use chaos::fault::{CATALOG, Entry, Injector};
+use chaos::{
+    fault::{CATALOG, Entry, Injector},
+    kubernetes::FAULTS,
+};
+use clap::Args;
 use comfy_table::Table;
 use serde_json::{Value, json};
 
-use super::{Of, Output};
+use super::{
+    Output, Where,
+    kubernetes::{Ground, KubernetesArgs},
+};
+
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    /// Where, if not on this machine
+    #[arg(long, value_enum)]
+    target: Option<Ground>,
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    at: Where,
+    #[command(flatten)]
+    kubernetes: KubernetesArgs,
+}
 
 fn entry(entry: &Entry) -> Value {
     let parameter =
@@ -15,7 +35,24 @@ fn entry(entry: &Entry) -> Value {
     json!({"name": entry.name, "about": entry.about, "parameters": parameters, "needs": entry.needs.flag()})
 }
 
-pub(crate) async fn run(of: &Of) -> anyhow::Result<ExitCode> {
+async fn in_cluster(of: &ListArgs) -> anyhow::Result<ExitCode> {
+    let active = of.kubernetes.open()?.active().await?;
+    if of.output == Output::Json {
+        let faults: Vec<Value> = CATALOG.iter().filter(|one| FAULTS.contains(&one.name)).map(entry).collect();
+        println!("{}", json!({"faults": faults, "active": active}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("faults in a cluster: {}", FAULTS.join(", "));
+    for one in active {
+        println!("now: {} at {}, until {}", one.fault, one.object, one.expires.as_deref().unwrap_or("it is healed"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn run(of: &ListArgs) -> anyhow::Result<ExitCode> {
+    if of.target == Some(Ground::Kubernetes) {
+        return in_cluster(of).await;
+    }
     // Without a topology there is still what could be done.
     let active = match Injector::open(&of.at.file()).await {
         Ok(injector) => Some(injector.active().await?),

@@ -19,12 +19,12 @@ const LIMIT: Duration = Duration::from_secs(3);
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Clone)]
-pub(super) struct Admin {
+pub(crate) struct Admin {
     http: HttpClient<Full<Bytes>>,
 }
 
 impl Admin {
-    pub(super) fn new(topology: &Topology) -> anyhow::Result<Self> {
+    pub(crate) fn new(topology: &Topology) -> anyhow::Result<Self> {
         let files = topology.inventory_tls.clone();
         let tls = files.map(|TlsFiles { ca, cert, key }| Tls::open(TlsPaths { ca, cert, key })).transpose()?;
         Ok(Self { http: HttpClient::new(Connector::of(tls.as_ref(), Wanted::AnyNode)) })
@@ -46,10 +46,15 @@ impl Admin {
         timeout(LIMIT, answered).await.with_context(|| format!("{address} does not answer"))?
     }
 
+    /// The view of the node at that address.
+    pub(crate) async fn view_of(&self, address: &str) -> anyhow::Result<ClusterView> {
+        self.ask(address, paths::CLUSTER, None::<&()>).await
+    }
+
     /// The newest view that any node has: a node that is cut off has an old one and does not know it.
     pub(super) async fn view(&self, topology: &Topology) -> Option<ClusterView> {
         let nodes = topology.http_of(ProcessKind::Inventory);
-        let asked = nodes.iter().map(|node| self.ask::<ClusterView>(node, paths::CLUSTER, None::<&()>));
+        let asked = nodes.iter().map(|node| self.view_of(node));
         let views = futures_util::future::join_all(asked).await;
         views.into_iter().flatten().max_by_key(|view| (view.leader.is_some(), view.term, view.applied_index))
     }

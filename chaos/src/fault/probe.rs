@@ -11,7 +11,7 @@ use tokio::{
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// There and back in so long.
     Answer(Duration),
     /// Nothing within the limit.
@@ -20,7 +20,7 @@ pub(super) enum Heard {
     Refused,
 }
 
-pub(super) async fn probe(address: &str, limit: Duration) -> Heard {
+pub(crate) async fn probe(address: &str, limit: Duration) -> Heard {
     let began = Instant::now();
     let tried = async {
         let mut stream = TcpStream::connect(address).await?;

@@ -22,7 +22,7 @@ impl Snapshot {
             |address: &String| topology.processes.iter().find(|process| process.http == *address).map(|found| found.name.clone());
         let (address, term) = leader.unzip();
         let leader = address.as_ref().and_then(name);
-        let processes = topology.processes.into_iter().filter(|process| process.kind != ProcessKind::Links).collect();
+        let processes = topology.processes.into_iter().filter(|process| !process.kind.is_apparatus()).collect();
         Self { processes, links: topology.links, leader, term: term.unwrap_or_default() }
     }
 
@@ -103,6 +103,7 @@ pub(super) mod tests {
             links.extend(to.map(|to| link(from, to)));
         }
         processes.push(process("links", ProcessKind::Links, "everywhere"));
+        processes.push(process("drills", ProcessKind::Drills, "everywhere"));
         let topology = Topology {
             name: "test".to_owned(),
             supervisor_pid: 1,

@@ -48,8 +48,7 @@ pub enum TargetError {
 }
 
 fn kind(name: &str) -> Option<ProcessKind> {
-    // The links are how faults are made, not whom they are at.
-    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok().filter(|kind| *kind != ProcessKind::Links)
+    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok().filter(|kind: &ProcessKind| !kind.is_apparatus())
 }
 
 impl FromStr for Target {
@@ -198,6 +197,7 @@ mod tests {
         for bad in [
             "",
             "links",
+            "drills",
             "edge:",
             "edge:eu!",
             "region:",

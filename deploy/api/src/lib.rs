@@ -55,6 +55,15 @@ pub enum ProcessKind {
     Haproxy,
     /// What the connections between the others are led through.
     Links,
+    /// The drill controller.
+    Drills,
+}
+
+impl ProcessKind {
+    /// What faults are made with, and so not whom they are at.
+    pub fn is_apparatus(self) -> bool {
+        matches!(self, Self::Links | Self::Drills)
+    }
 }
 
 /// One process. Addresses are `host:port`; servers that speak no HTTP have their own port in `http`.

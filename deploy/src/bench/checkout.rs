@@ -6,7 +6,7 @@
 
 mod arrivals;
 mod backlog;
-mod shoppers;
+pub(super) mod shoppers;
 
 use std::{rc::Rc, time::Duration};
 
@@ -30,10 +30,10 @@ use crate::{
 use shoppers::{Done, Shoppers};
 
 /// Concurrent shoppers of the closed loop. Latency at the peak is this number over the speed.
-const AT_ONCE: usize = 128;
+pub(super) const AT_ONCE: usize = 128;
 
 /// Sessions made before: enough that at two thirds of the peak an arrival finds one that is not in the middle of a checkout.
-const SESSIONS: usize = 1_024;
+pub(super) const SESSIONS: usize = 1_024;
 
 /// What is wanted of this machine's kind: 2 cores.
 const FULL_PER_S: f64 = 1_500.0;

@@ -21,3 +21,4 @@ mod region_outage;
 mod running;
 mod shop;
 mod tidy;
+mod watching;

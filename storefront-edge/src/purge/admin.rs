@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::StatusCode;
 use storefront_service::{ProblemResponse, StrictJson};
 use storefront_types::{Problem, ProblemType, Region};
 
@@ -16,26 +16,23 @@ use super::{
     bus::{Bus, Told},
     order::{Order, Urls},
 };
+use crate::admission::Admission;
 
 struct Admin {
     bus: Arc<Bus>,
-    token: Option<blake3::Hash>,
+    admission: Admission,
     urls: Urls,
 }
 
 /// Without a token nobody may purge.
 pub(super) fn router(bus: Arc<Bus>, token: Option<String>, urls: Urls) -> Router {
-    let token = token.map(|token| blake3::hash(token.as_bytes()));
-    Router::new().route("/admin/v1/purge", post(purge)).with_state(Arc::new(Admin { bus, token, urls }))
+    let admission = Admission::new(token.as_deref());
+    Router::new().route("/admin/v1/purge", post(purge)).with_state(Arc::new(Admin { bus, admission, urls }))
 }
 
 async fn purge(State(admin): State<Arc<Admin>>, request: Request) -> Result<Response, ProblemResponse> {
-    if let Err(problem) = admin.admit(request.headers()) {
-        let mut answer = ProblemResponse(problem).into_response();
-        if answer.status() == StatusCode::UNAUTHORIZED {
-            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        return Ok(answer);
+    if let Some(refused) = admin.admission.refused(request.headers()) {
+        return Ok(refused);
     }
     let StrictJson(order) = StrictJson::<Order>::from_request(request, &()).await?;
     let told = admin.bus.publish(order.checked(&admin.bus.by, admin.urls)?).await;
@@ -59,22 +56,4 @@ fn not_everywhere(told: &Told) -> Problem {
         names(&told.missed)
     );
     Problem::new(ProblemType::Unavailable).detail(detail)
-}
-
-impl Admin {
-    fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let Some(token) = &self.token else {
-            let detail = "this edge has no admin token; start it with --admin-token-file FILE or with ADMIN_TOKEN";
-            return Err(Problem::new(ProblemType::Forbidden).detail(detail));
-        };
-        let said = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let said = said.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        // Hashes are compared in constant time.
-        match said.is_some_and(|(_, said)| blake3::hash(said.trim().as_bytes()) == *token) {
-            true => Ok(()),
-            false => {
-                Err(Problem::new(ProblemType::Unauthenticated).detail("say Authorization: Bearer and the edge's admin token"))
-            }
-        }
-    }
 }

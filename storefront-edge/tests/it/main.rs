@@ -15,6 +15,7 @@ mod live_stock;
 mod measured;
 mod open_page;
 mod openapi;
+mod operate;
 mod personal;
 mod purging;
 mod scripted;

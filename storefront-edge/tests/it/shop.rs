@@ -82,6 +82,7 @@ async fn changes(State(catalog): State<Catalog>) -> Body {
 /// An edge that runs until it is dropped.
 pub(crate) struct Shop {
     pub(crate) base: String,
+    pub(crate) admin: String,
     pub(crate) catalog: Catalog,
     pub(crate) http: reqwest::Client,
     stop: CancellationToken,
@@ -120,12 +121,13 @@ impl Shop {
         let config = Config::parse_from(line);
         let (listeners, stop) = (Listeners::loopback().await.unwrap(), CancellationToken::new());
         let base = format!("http://{}", listeners.http_addr().unwrap());
-        let ready = format!("http://{}/readyz", listeners.admin_addr().unwrap());
+        let admin = format!("http://{}", listeners.admin_addr().unwrap());
+        let ready = format!("{admin}/readyz");
         let running = tokio::spawn({
             let stop = stop.clone();
             async move { run(config, listeners, stop).await.unwrap() }
         });
-        let shop = Self { base, catalog, http: reqwest::Client::new(), stop, running: Some(running) };
+        let shop = Self { base, admin, catalog, http: reqwest::Client::new(), stop, running: Some(running) };
         eventually("the edge to be ready", async || {
             let answer = shop.http.get(&ready).send().await.ok()?;
             (answer.status() == 200 && shop.catalog.changes.receiver_count() > 0).then_some(())

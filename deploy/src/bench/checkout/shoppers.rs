@@ -39,7 +39,7 @@ struct One {
 
 /// How a checkout ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Done {
+pub(in crate::bench) enum Done {
     /// 201
     Recorded,
     /// 202
@@ -48,25 +48,25 @@ pub(super) enum Done {
 
 /// Answers since they were last taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) recorded: u64,
-    pub(super) accepted: u64,
+pub(in crate::bench) struct Counts {
+    pub(in crate::bench) recorded: u64,
+    pub(in crate::bench) accepted: u64,
 }
 
 impl Counts {
     /// Which share of all these are.
-    pub(super) fn share(&self, part: u64) -> f64 {
+    pub(in crate::bench) fn share(&self, part: u64) -> f64 {
         part as f64 / (self.recorded + self.accepted).max(1) as f64
     }
 
     /// Of the speed of a round, the part that was recorded.
-    pub(super) fn per_s(&self, round: &Round) -> f64 {
+    pub(in crate::bench) fn per_s(&self, round: &Round) -> f64 {
         self.share(self.recorded) * round.ops_per_s
     }
 }
 
 /// Those who do nothing at the moment wait in a row.
-pub(super) struct Shoppers {
+pub(in crate::bench) struct Shoppers {
     edge: String,
     idle: RefCell<Vec<One>>,
     skus: Vec<Sku>,
@@ -78,7 +78,7 @@ pub(super) struct Shoppers {
 
 impl Shoppers {
     /// Registers so many at an edge, and learns what there is to buy.
-    pub(super) async fn make(edge: &str, count: usize) -> anyhow::Result<Self> {
+    pub(in crate::bench) async fn make(edge: &str, count: usize) -> anyhow::Result<Self> {
         let http = reqwest::Client::new();
         let registering = futures_util::stream::iter(0..count).map(|_| register(&http, edge));
         let registered: Vec<Shopper> = registering.buffer_unordered(REGISTERING).try_collect().await?;
@@ -97,21 +97,21 @@ impl Shoppers {
         })
     }
 
-    pub(super) fn skus(&self) -> &[Sku] {
+    pub(in crate::bench) fn skus(&self) -> &[Sku] {
         &self.skus
     }
 
     /// What the first that failed since heard.
-    pub(super) fn take_refusal(&self) -> Option<String> {
+    pub(in crate::bench) fn take_refusal(&self) -> Option<String> {
         self.refusal.take()
     }
 
-    pub(super) fn take_counts(&self) -> Counts {
+    pub(in crate::bench) fn take_counts(&self) -> Counts {
         self.counts.take()
     }
 
     /// A whole checkout of somebody who is idle.
-    pub(super) async fn buy(&self) -> anyhow::Result<Done> {
+    pub(in crate::bench) async fn buy(&self) -> anyhow::Result<Done> {
         let mut one = self.idle.borrow_mut().pop().context("everybody is in the middle of a checkout")?;
         let done = self.check_out(&mut one).await;
         if let Err(error) = &done {

@@ -1,0 +1,104 @@
+//! Healing by what is written on the objects, whoever wrote it.
+
+use anyhow::Context;
+use http::Method;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::{
+    cluster::Cluster,
+    deeds::{EXPIRES, FAULT, REPLICAS, is_over, mark, scale_back},
+    inject::{APPS, NETWORKING},
+    world::{WorkloadKind, WorkloadObject},
+};
+
+/// Which faults are healed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    All,
+    /// Those whose lease is over.
+    Expired,
+}
+
+/// An object that a fault changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Active {
+    /// Name of the fault.
+    pub fault: String,
+    /// `networkpolicies/NAME`, `statefulsets/NAME`, `deployments/NAME`.
+    pub object: String,
+    /// In RFC 3339; absent where nothing says so.
+    pub expires: Option<String>,
+    #[serde(skip)]
+    replicas: Option<u32>,
+    #[serde(skip)]
+    path: String,
+    #[serde(skip)]
+    is_policy: bool,
+}
+
+impl Cluster {
+    /// What is broken now, by whomever.
+    pub async fn active(&self) -> anyhow::Result<Vec<Active>> {
+        self.changed_by(FAULT).await
+    }
+
+    async fn changed_by(&self, selector: &str) -> anyhow::Result<Vec<Active>> {
+        let kinds = [(NETWORKING, "networkpolicies")].into_iter().chain(WorkloadKind::ALL.map(|kind| (APPS, kind.plural())));
+        let mut active = Vec::new();
+        for (group, plural) in kinds {
+            for WorkloadObject { metadata, .. } in self.list::<WorkloadObject>(group, plural, selector).await? {
+                active.push(Active {
+                    fault: metadata.labels.get(FAULT).cloned().unwrap_or_default(),
+                    object: format!("{plural}/{}", metadata.name),
+                    expires: metadata.annotations.get(EXPIRES).cloned(),
+                    replicas: metadata.annotations.get(REPLICAS).and_then(|text| text.parse().ok()),
+                    path: self.path(group, plural, &format!("/{}", metadata.name)),
+                    is_policy: plural == "networkpolicies",
+                });
+            }
+        }
+        Ok(active)
+    }
+
+    /// Gives the names of the faults that were healed. It may be called at any time, any number of times.
+    pub async fn heal(&self, which: Which) -> anyhow::Result<Vec<String>> {
+        let now = OffsetDateTime::now_utc();
+        let mut faults: Vec<String> = Vec::new();
+        for active in self.active().await? {
+            if (which == Which::All || is_over(active.expires.as_ref(), now)) && !faults.contains(&active.fault) {
+                faults.push(active.fault);
+            }
+        }
+        for fault in &faults {
+            self.heal_fault(fault).await.with_context(|| fault.clone())?;
+        }
+        if which == Which::All {
+            // Labels of pods whose policy is gone hurt nobody, and keep them from being hurt again.
+            self.unmark(FAULT).await?;
+        }
+        Ok(faults)
+    }
+
+    /// Objects of one fault. All of them are tried, also where one cannot be healed.
+    pub(super) async fn heal_fault(&self, id: &str) -> anyhow::Result<()> {
+        let selector = format!("{FAULT}={id}");
+        let mut failed = None;
+        for active in self.changed_by(&selector).await? {
+            let healed = match active.is_policy {
+                true => self.ask(Method::DELETE, &active.path, None).await.map(drop),
+                false => self.patch(&active.path, &scale_back(active.replicas)).await.map(drop),
+            };
+            failed = failed.or(healed.err());
+        }
+        let unmarked = self.unmark(&selector).await;
+        failed.map_or(unmarked, Err)
+    }
+
+    async fn unmark(&self, selector: &str) -> anyhow::Result<()> {
+        for pod in self.list::<WorkloadObject>("api/v1", "pods", selector).await? {
+            self.patch(&self.pod_path(&pod.metadata.name), &mark(None)).await?;
+        }
+        Ok(())
+    }
+}
