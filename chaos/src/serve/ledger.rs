@@ -9,9 +9,9 @@ pub(super) fn verdict(exit_code: Option<i32>) -> &'static str {
     match exit_code {
         Some(0) => "PASS",
         Some(2) => "NOT STARTED",
-        Some(3) => "INVALID",
+        // A fault that did not bite, and what could not be decided: neither proves anything.
+        Some(3 | 5) => "INVALID",
         Some(4) => "FAIL",
-        Some(5) => "UNDECIDED",
         Some(6) => "ABORTED",
         Some(_) => "ERROR",
         None => "KILLED",

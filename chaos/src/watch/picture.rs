@@ -13,6 +13,9 @@ use super::{
 /// Durations of every request, at every process.
 const DURATIONS: &str = "http_request_duration_seconds";
 
+/// Edges ask for it and wait until it changes: how long that takes says nothing of the node.
+const CLUSTER: &str = inventory_api::paths::CLUSTER;
+
 /// Whether a process is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,7 +167,7 @@ fn served(before: &Reading, now: &Reading, name: &str) -> Option<Served> {
     let failed = |of: &Samples| of.sum(&count, |_, status| status.starts_with('5'), "status");
     // What an edge answers from its cache at once is counted there alone.
     let hits = |of: &Samples| of.sum("edge_cache_total", |_, result| result == "hit", "result");
-    let observed = Observed::between(was, is, DURATIONS, &|_| true);
+    let observed = Observed::between(was, is, DURATIONS, &|labels| labels.get("route").is_none_or(|route| route != CLUSTER));
     Some(Served {
         requests_per_s: rate(was.total(&count), is.total(&count)) + rate(hits(was), hits(is)),
         errors_per_s: rate(failed(was), failed(is)),
