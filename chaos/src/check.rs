@@ -11,6 +11,7 @@ mod no_oversell;
 mod orders;
 mod recovered;
 mod sale;
+mod sold_out;
 mod stale;
 mod verdict;
 
@@ -25,5 +26,6 @@ pub use no_oversell::{NO_OVERSELL, no_oversell};
 pub use orders::{Promise, Record, compare, lines};
 pub use recovered::{InTime, RECOVERED, Seen, recovered};
 pub use sale::{Attempt, Heard, sale};
+pub use sold_out::{SOLD_OUT, sold_out};
 pub use stale::{BOUNDED_STALENESS, bounded_staleness};
 pub use verdict::{MOST_VIOLATIONS, Outcome, Verdict, Violation};

@@ -1,8 +1,11 @@
 //! The command line: one file for each subcommand.
 
+mod abort;
 mod audit;
 mod check;
 mod doctor;
+mod drill;
+mod explain;
 mod heal;
 mod inject;
 mod kubernetes;
@@ -11,6 +14,7 @@ mod load;
 mod report;
 mod serve;
 mod watch;
+mod stage;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -71,6 +75,35 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Show what is seen, and run one drill at a time, for operators at the edges' admin ports
     Serve(serve::ServeArgs),
+    /// What a fault, a drill or an experiment does and expects, in words
+    Explain(explain::ExplainArgs),
+    /// Resolve an experiment's targets as they are now; nothing is done
+    ///
+    /// Exit codes: 0 every step is possible now, 1 one is not, 2 the file is wrong (it says where).
+    Plan(explain::PlanArgs),
+    /// Run an experiment: the steady state, the faults under load, the recovery, and the proof of what became of every order
+    ///
+    /// Faults heal at the end, at Ctrl-C and `chaos abort`, and by themselves when this program is killed. It leaves a folder with the report
+    /// (report.html, run.json, junit.xml), both histories and the experiment.
+    ///
+    /// Exit codes: 0 PASS: every check holds; 1 it could not be run; 2 wrong usage, or the file is wrong (it says where); 4 FAIL: a check is
+    /// violated; 5 INVALID: nothing is proved, because a fault did not take effect, it was not steady before, or a check had nothing to decide
+    /// by; 6 ABORTED: it was given up and healed.
+    Run(drill::RunArgs),
+    /// Practise one of the drills that come with the program; each has a runbook in docs/runbooks
+    ///
+    /// Exit codes: as of `run`.
+    Drill(drill::DrillArgs),
+    /// Repeat a run: the same experiment, seed and schedule
+    ///
+    /// Exit codes: as of `run`.
+    Replay(drill::ReplayArgs),
+    /// Give up the run that goes on at a topology: it heals at once, and reports ABORTED
+    ///
+    /// Exit codes: 0 it is given up and everything is healed, 1 nothing goes on.
+    Abort(Where),
+    /// Print the JSON Schema of experiment files
+    Schema,
 }
 
 /// What is wrong with the system.
@@ -78,6 +111,9 @@ pub(crate) const VIOLATION: u8 = 4;
 
 /// Nothing is proved.
 pub(crate) const UNDECIDED: u8 = 5;
+
+/// Given up before its end.
+pub(crate) const ABORTED: u8 = 6;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -129,6 +165,13 @@ impl Cli {
             Command::Heal(args) => heal::run(&args).await,
             Command::Watch(args) => watch::run(&args).await,
             Command::Serve(args) => serve::run(&args).await,
+            Command::Explain(args) => Ok(explain::run(&args)),
+            Command::Plan(args) => explain::plan(&args).await,
+            Command::Run(args) => drill::run(args).await,
+            Command::Drill(args) => drill::drill(args).await,
+            Command::Replay(args) => drill::replay(args).await,
+            Command::Abort(at) => abort::run(&at).await,
+            Command::Schema => explain::print_schema(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod admin;
 mod doctor;
 mod inject;
 mod kind;
+mod level;
 mod partition;
 mod plan;
 mod probe;

@@ -11,6 +11,6 @@ mod shop;
 mod writer;
 
 pub use operation::{Op, Operation, Out, Settled};
-pub use reader::{HistoryError, MAX_LINES, parse, read_operations, read_shop};
+pub use reader::{HistoryError, MAX_LINES, parse, read_operations, read_shop, read_so_far};
 pub use shop::{Checkout, Found, Level, Line, Look, ShopLine, Standing};
 pub use writer::{Writer, WriterError, Written};

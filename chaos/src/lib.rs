@@ -4,6 +4,8 @@
 
 pub mod audit;
 pub mod check;
+pub mod drill;
+pub mod experiment;
 pub mod fault;
 pub mod history;
 pub mod kubernetes;

@@ -53,7 +53,7 @@ pub fn prove(evidence: &Evidence<'_>, run: &Run, expected: &Expected) -> Proof {
         exactly_once(history, shop),
         balance(history, books),
         linearizable(history),
-        bounded_staleness(shop, expected.stale_ms.saturating_mul(1_000_000)),
+        bounded_staleness(shop, expected.stale_ms.saturating_mul(1_000_000), &run.faults),
         in_time,
     ];
     Proof { checks, recovery, rpo_ops }

@@ -12,3 +12,4 @@ mod story;
 pub use diff::{Change, diff};
 pub use html::html;
 pub use junit::junit;
+pub use story::{sentences, verdict, word};

@@ -3,10 +3,11 @@
 //! Owns: the shape. Must not: judge, read or draw.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
+use deploy_api::Topology;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Outcome, Verdict};
@@ -41,9 +42,15 @@ pub struct Run {
     pub rpo_ops: u64,
     #[serde(default)]
     pub checks: Vec<Verdict>,
-    /// Why nothing is proved by it, whatever the checks say: a fault that did not bite, an abort.
+    /// Why nothing is proved by it, whatever the checks say: a fault that did not bite.
     #[serde(default)]
     pub invalid: Option<String>,
+    /// Why it was given up before its end.
+    #[serde(default)]
+    pub aborted: Option<String>,
+    /// The file of the experiment, to repeat it.
+    #[serde(default)]
+    pub experiment: Option<String>,
 }
 
 /// What clients of one region saw of one kind of request in one second.
@@ -83,6 +90,9 @@ pub struct Fault {
     /// How it was seen to bite.
     #[serde(default)]
     pub proof: Option<String>,
+    /// Regions whose edges it was at: nobody is served there meanwhile.
+    #[serde(default)]
+    pub without: Vec<String>,
 }
 
 /// Who led since when, as far as anybody who was asked knew.
@@ -152,6 +162,8 @@ pub enum Grade {
     Pass,
     Fail,
     Invalid,
+    /// Given up before its end; what was seen until then is not wrong.
+    Aborted,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -173,6 +185,8 @@ impl Run {
         let any = |outcome| self.checks.iter().any(|check| check.outcome == outcome);
         if any(Outcome::Fail) {
             Grade::Fail
+        } else if self.aborted.is_some() {
+            Grade::Aborted
         } else if self.invalid.is_some() || any(Outcome::Undecided) || !any(Outcome::Pass) {
             Grade::Invalid
         } else {
@@ -182,7 +196,7 @@ impl Run {
 
     /// Kinds of requests, in order of name.
     pub fn regions(&self) -> Vec<String> {
-        let all: std::collections::BTreeSet<&String> = self.samples.iter().map(|sample| &sample.region).collect();
+        let all: BTreeSet<&String> = self.samples.iter().map(|sample| &sample.region).collect();
         all.into_iter().cloned().collect()
     }
 
@@ -194,6 +208,13 @@ impl Run {
         let allowed_ppm = (all > 0).then(|| all * 1_000_000_u64.saturating_sub(self.objective_ppm))?;
         Some(if failed == 0 { 0 } else { (failed * 100_000_000).checked_div(allowed_ppm).unwrap_or(u64::MAX) })
     }
+}
+
+/// A topology in one line.
+pub fn describe(topology: &Topology) -> String {
+    let regions: BTreeSet<&str> = topology.processes.iter().map(|process| process.region.as_str()).collect();
+    let regions: Vec<&str> = regions.into_iter().collect();
+    format!("{}: {} processes in {}", topology.name, topology.processes.len(), regions.join(", "))
 }
 
 /// Of this program and the machine.
@@ -222,6 +243,8 @@ mod tests {
         assert_eq!(graded(&[Pass, Undecided], None), Grade::Invalid);
         assert_eq!(graded(&[Skipped], None), Grade::Invalid);
         assert_eq!(graded(&[Pass, Fail], Some("did not bite")), Grade::Fail);
+        let aborted = |outcome| Run { aborted: Some("operator".to_owned()), checks: vec![verdict(outcome)], ..Run::default() };
+        assert_eq!((aborted(Pass).grade(), aborted(Fail).grade()), (Grade::Aborted, Grade::Fail));
     }
 
     #[test]

@@ -9,12 +9,15 @@ mod deal;
 mod drive;
 mod ending;
 mod meter;
+mod probe;
+mod sale;
 mod shopper;
 mod visit;
 mod watch;
 
 pub use arrivals::offer;
 pub use crew::OWN_SKUS;
-pub use drive::{Driven, Plan, drive};
-pub use meter::Meter;
+pub use drive::{Besides, Driven, Plan, drive, drive_with};
+pub use meter::{Meter, Summary};
+pub use sale::Sale;
 pub use shopper::{Heard, Shopper, ShopperError};

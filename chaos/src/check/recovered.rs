@@ -29,7 +29,8 @@ pub struct Seen<'a> {
 pub fn recovered(seen: &Seen<'_>, expected: InTime) -> (Verdict, Recovery) {
     let answered = answered(seen.shop);
     let asked_ms = asked_until(seen.shop);
-    let windows: Vec<Window> = answered.iter().filter_map(|(region, times)| longest(region, times, asked_ms)).collect();
+    let windows: Vec<Window> =
+        answered.iter().filter_map(|(region, times)| longest(region, times, asked_ms, seen.faults)).collect();
     let mut all: Vec<u64> = answered.into_values().flatten().collect();
     all.sort_unstable();
     let faults = seen.faults.iter().map(|fault| after(fault, &all, asked_ms, seen)).collect();
@@ -88,12 +89,23 @@ fn asked_until(shop: &[ShopLine]) -> u64 {
     calls.max().unwrap_or_default()
 }
 
-fn longest(region: &str, times: &[u64], asked_ms: u64) -> Option<Window> {
+/// How long after a fault's end a region's edges may take until they serve again.
+const SERVES_AGAIN_MS: u64 = 5_000;
+
+/// Without those in which the region's own edges were broken: its shoppers are other edges' then.
+fn longest(region: &str, times: &[u64], asked_ms: u64, faults: &[Fault]) -> Option<Window> {
     let ends = times.iter().copied().chain([asked_ms.max(times.last().copied().unwrap_or_default())]);
     let begins = std::iter::once(times.first().copied().unwrap_or_default()).chain(times.iter().copied());
     // Until the first answer the clients were only coming; with none at all, all of the run is the window.
     let windows = begins.zip(ends).map(|(from_ms, to_ms)| Window { region: region.to_owned(), from_ms, to_ms });
-    windows.max_by_key(Window::length_ms)
+    let of_its_own = |window: &Window| {
+        let own = faults.iter().filter(|fault| fault.without.iter().any(|without| without == region));
+        own.into_iter().any(|fault| {
+            let ends = fault.to_ms.map_or(u64::MAX, |to| to + SERVES_AGAIN_MS);
+            window.from_ms <= ends && window.to_ms >= fault.from_ms
+        })
+    };
+    windows.filter(|window| !of_its_own(window)).max_by_key(Window::length_ms)
 }
 
 fn after(fault: &Fault, answered: &[u64], asked_ms: u64, seen: &Seen<'_>) -> Recovered {
@@ -157,7 +169,7 @@ mod tests {
     }
 
     fn run(shop: &[ShopLine], expected: InTime) -> (Verdict, Recovery) {
-        let faults = [Fault { name: "kill".to_owned(), target: "a".to_owned(), from_ms: 2_000, to_ms: Some(6_000), proof: None }];
+        let faults = [Fault { name: "kill".to_owned(), target: "a".to_owned(), from_ms: 2_000, to_ms: Some(6_000), ..Fault::default() }];
         let reign = |at_ms, term, leader: Option<&str>| Reign { at_ms, term, leader: leader.map(str::to_owned) };
         let reigns = [reign(0, 3, Some("a")), reign(2_100, 3, None), reign(2_700, 4, Some("b"))];
         recovered(&Seen { shop, samples: &[], faults: &faults, reigns: &reigns }, expected)
@@ -175,6 +187,16 @@ mod tests {
         let told: Vec<&str> = verdict.violations.iter().map(|violation| violation.what.as_str()).collect();
         assert!(told[0].contains("eu: no checkout was answered for 1000 ms (1900..2900 ms)"), "{told:?}");
         assert!(told[1].contains("kill a: checkouts were again after 900 ms"), "{told:?}");
+    }
+
+    #[test]
+    fn a_region_whose_own_edges_are_broken_is_not_the_one_to_be_measured() {
+        let shop = shop((0..2_000).step_by(100).chain((7_000..8_000).step_by(100)));
+        let fault = |without: &str| Fault { from_ms: 2_000, to_ms: Some(6_000), without: vec![without.to_owned()], ..Fault::default() };
+        let longest = |faults: &[Fault]| {
+            recovered(&Seen { shop: &shop, samples: &[], faults, reigns: &[] }, InTime::default()).1.windows[0].length_ms()
+        };
+        assert_eq!((longest(&[fault("eu")]), longest(&[fault("us")])), (100, 5_100));
     }
 
     #[test]

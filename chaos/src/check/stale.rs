@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::verdict::{Outcome, Verdict, Violation};
-use crate::history::{Level, Look, ShopLine};
+use crate::{
+    history::{Level, Look, ShopLine},
+    run::Fault,
+};
 
 pub const BOUNDED_STALENESS: &str = "bounded_staleness";
 
@@ -13,8 +16,20 @@ const CLOCKS_NS: u64 = 250_000_000;
 /// A change has the time at which the leader took it up, and shows once a quorum has it: within 4 s, or its proposer is told nothing.
 const IN_LOG_NS: u64 = 4_000_000_000;
 
-/// `bound_ns`: how old an edge's word may be. Looks while a fault of theirs was in place are the caller's to leave out.
-pub fn bounded_staleness(shop: &[ShopLine], bound_ns: u64) -> Verdict {
+/// How long after a fault's end an edge may still be about to hear again: the next try of its feed.
+const HEARS_AGAIN_NS: u64 = 10_000_000_000;
+
+/// `bound_ns`: how old an edge's word may be. While a fault is in place, and until edges hear again, it may be older by as long as that fault
+/// has been there; it has to say so all the same.
+pub fn bounded_staleness(shop: &[ShopLine], bound_ns: u64, faults: &[Fault]) -> Verdict {
+    let bound_at = |look: &Look| {
+        let in_place = |fault: &&Fault| {
+            let ends = fault.to_ms.map_or(u64::MAX, |to_ms| (to_ms * 1_000_000).saturating_add(HEARS_AGAIN_NS));
+            fault.from_ms * 1_000_000 <= look.ret && look.call <= ends
+        };
+        let since = faults.iter().filter(in_place).map(|fault| look.ret - fault.from_ms * 1_000_000).max();
+        bound_ns.saturating_add(since.unwrap_or_default())
+    };
     let mut levels: BTreeMap<&str, Vec<&Level>> = BTreeMap::new();
     let mut looks = Vec::new();
     for line in shop {
@@ -32,7 +47,7 @@ pub fn bounded_staleness(shop: &[ShopLine], bound_ns: u64) -> Verdict {
     for look in &looks {
         oldest = oldest.max(look.ret.saturating_sub(look.as_of));
         match levels.get(look.sku.as_str()) {
-            Some(levels) => violations.extend(wrong(look, levels, bound_ns)),
+            Some(levels) => violations.extend(wrong(look, levels, bound_at(look))),
             None => unknown += 1,
         }
     }
@@ -103,28 +118,39 @@ mod tests {
     #[test]
     fn a_word_is_true_of_some_moment_within_the_bound_and_says_so() {
         for (value, as_of, at) in [(9, 5, 5), (8, 15, 15), (8, 19, 21), (7, 40, 41)] {
-            let verdict = bounded_staleness(&shop(value, as_of, at), 2 * SECOND);
+            let verdict = bounded_staleness(&shop(value, as_of, at), 2 * SECOND, &[]);
             assert_eq!(verdict.outcome, Outcome::Pass, "{verdict:?}");
         }
         let planted =
             [(9, 14, 15, "at no time of the last 2000 ms"), (8, 40, 41, "at no time"), (7, 30, 41, "own word is 11000 ms old")];
         for (value, as_of, at, what) in planted {
-            let verdict = bounded_staleness(&shop(value, as_of, at), 2 * SECOND);
+            let verdict = bounded_staleness(&shop(value, as_of, at), 2 * SECOND, &[]);
             assert!(verdict.outcome == Outcome::Fail && verdict.violations[0].what.contains(what), "{verdict:?}");
         }
     }
 
     #[test]
     fn an_edge_that_calls_old_stock_new_is_not_honest() {
-        let verdict = bounded_staleness(&shop(8, 26, 26), 10 * SECOND);
+        let verdict = bounded_staleness(&shop(8, 26, 26), 10 * SECOND, &[]);
         assert!(verdict.violations[0].what.contains("older than the edge says"), "{verdict:?}");
-        assert_eq!(bounded_staleness(&shop(8, 23, 26), 10 * SECOND).outcome, Outcome::Pass, "it was on its way into the log");
+        assert_eq!(bounded_staleness(&shop(8, 23, 26), 10 * SECOND, &[]).outcome, Outcome::Pass, "it was on its way into the log");
+    }
+
+    #[test]
+    fn while_something_is_broken_a_word_may_be_older_and_has_to_say_so() {
+        let fault = |from_ms, to_ms| [Fault { from_ms, to_ms, ..Fault::default() }];
+        // Of 14 s, told at 28 s: 9 s into a fault it may be 11 s old, 14 s into it.
+        let told = |faults: &[Fault]| bounded_staleness(&shop(8, 14, 28), 2 * SECOND, faults).outcome;
+        assert_eq!((told(&fault(14_000, None)), told(&fault(14_000, Some(19_000)))), (Outcome::Pass, Outcome::Pass));
+        assert_eq!((told(&fault(23_000, None)), told(&fault(14_000, Some(17_000)))), (Outcome::Fail, Outcome::Fail));
+        let dishonest = bounded_staleness(&shop(8, 27, 28), 2 * SECOND, &fault(0, None));
+        assert!(dishonest.violations[0].what.contains("older than the edge says"), "{dishonest:?}");
     }
 
     #[test]
     fn without_looks_or_ledgers_nothing_is_proved() {
-        assert_eq!(bounded_staleness(&[], SECOND).outcome, Outcome::Skipped);
+        assert_eq!(bounded_staleness(&[], SECOND, &[]).outcome, Outcome::Skipped);
         let looks: Vec<ShopLine> = shop(9, 5, 5).into_iter().filter(|line| matches!(line, ShopLine::Look(_))).collect();
-        assert_eq!(bounded_staleness(&looks, SECOND).outcome, Outcome::Undecided);
+        assert_eq!(bounded_staleness(&looks, SECOND, &[]).outcome, Outcome::Undecided);
     }
 }

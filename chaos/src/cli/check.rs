@@ -11,7 +11,7 @@ use chaos::{
 use clap::Args;
 use comfy_table::{ContentArrangement, Table};
 
-use super::{Output, UNDECIDED, VIOLATION};
+use super::{ABORTED, Output, UNDECIDED, VIOLATION};
 
 #[derive(Args)]
 pub(crate) struct CheckArgs {
@@ -57,6 +57,7 @@ pub(crate) fn exit_code(grade: Grade) -> ExitCode {
         Grade::Pass => ExitCode::SUCCESS,
         Grade::Fail => ExitCode::from(VIOLATION),
         Grade::Invalid => ExitCode::from(UNDECIDED),
+        Grade::Aborted => ExitCode::from(ABORTED),
     }
 }
 

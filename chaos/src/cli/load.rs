@@ -7,12 +7,11 @@ use chaos::{
     audit,
     check::InTime,
     prove::{Evidence, Expected, prove},
-    run::{Run, Sample},
+    run::{Run, Sample, describe},
     workload::{Meter, Plan, drive},
 };
 use clap::Args;
 use comfy_table::Table;
-use deploy_api::Topology;
 use indicatif::{ProgressBar, ProgressStyle};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::Instant;
@@ -108,12 +107,6 @@ pub(crate) async fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
         Output::Table => print(&run, &file),
     }
     Ok(exit_code(run.grade()))
-}
-
-fn describe(topology: &Topology) -> String {
-    let regions: std::collections::BTreeSet<&str> = topology.processes.iter().map(|process| process.region.as_str()).collect();
-    let regions: Vec<&str> = regions.into_iter().collect();
-    format!("{}: {} processes in {}", topology.name, topology.processes.len(), regions.join(", "))
 }
 
 fn print(run: &Run, file: &std::path::Path) {

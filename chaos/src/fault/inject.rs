@@ -12,7 +12,10 @@ use std::{
 use anyhow::{Context, ensure};
 use deploy_api::{Control, Hold, HoldView, ProcessFault, Topology};
 use fault_proxy::{FaultView, LinkView, ProxyClient};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::Instant,
+};
 
 use super::{
     admin::Admin,
@@ -43,6 +46,7 @@ pub struct Injected {
     baseline: Baseline,
     renewer: Option<JoinHandle<()>>,
     lost: Arc<AtomicBool>,
+    began: Instant,
 }
 
 impl Drop for Injected {
@@ -122,8 +126,8 @@ impl Injector {
         ensure!(!lease.is_zero() && lease <= MAX_LEASE, "a lease is up to {} s", MAX_LEASE.as_secs());
         let baseline = Baseline::take(self, &action).await?;
         let lost = Arc::new(AtomicBool::new(false));
-        let mut injected =
-            Injected { injector: self.clone(), id: id.to_owned(), action, baseline, renewer: None, lost: lost.clone() };
+        let (injector, id_of, began) = (self.clone(), id.to_owned(), Instant::now());
+        let mut injected = Injected { injector, id: id_of, action, baseline, renewer: None, lost: lost.clone(), began };
         if let Err(error) = self.begin(id, &injected.action, lease).await {
             // Half of it may be there already.
             let _ = self.end(id, &injected.action).await;
@@ -214,6 +218,11 @@ impl Injector {
 }
 
 impl Injected {
+    /// When the fault was set, after a look at how it was before.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
     pub fn action(&self) -> &Action {
         &self.action
     }

@@ -18,7 +18,7 @@ pub struct Parameter {
 }
 
 /// A fault as people read of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub name: &'static str,
     pub about: &'static str,
@@ -121,6 +121,40 @@ fn takes(fault: &str) -> String {
 }
 
 impl Entry {
+    /// Whether it is held for a time; the others do something and are over.
+    pub fn lasts(&self) -> bool {
+        !matches!(self.name, "process.rolling-restart" | "leader.transfer")
+    }
+
+    /// The name of what shows that it took effect.
+    pub fn proof(&self) -> &'static str {
+        self.shown().0
+    }
+
+    /// The same in words.
+    pub fn proved_by(&self) -> &'static str {
+        self.shown().1
+    }
+
+    fn shown(&self) -> (&'static str, &'static str) {
+        match self.name {
+            "process.kill" => ("process_gone", "the process is gone and its port refuses connections"),
+            "process.pause" => ("process_stopped", "the process is stopped, its port takes connections and says nothing"),
+            "process.slow" | "process.slow-start" => ("process_slow", "the process is seen stopped and going on, in turns"),
+            "process.rolling-restart" => ("process_restarted", "each runs as another process afterwards"),
+            "link.latency" => ("link_late", "links that answered sooner before now take as long as they must"),
+            "link.bandwidth" => ("link_narrow", "a link made bytes wait"),
+            "link.reset" => ("link_reset", "links that answered before now reset connections"),
+            "link.refuse" => ("link_refused", "links that answered before now refuse connections"),
+            "disk.full" | "disk.sync-fails" => {
+                ("disk_failed", "the process could not write an entry of the log and ended itself")
+            }
+            "clock.skew" => ("clock_ahead", "the metric inventory_clock_ahead_ms says so"),
+            "leader.transfer" => ("leader_changed", "the target leads in a higher term"),
+            _ => ("peer_unreachable", "links that answered before take connections and say nothing"),
+        }
+    }
+
     pub fn named(name: &str) -> Result<&'static Self, FaultError> {
         CATALOG.iter().find(|entry| entry.name == name).ok_or_else(|| FaultError::Unknown { name: name.to_owned() })
     }

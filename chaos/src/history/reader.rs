@@ -41,6 +41,14 @@ fn open(path: &Path) -> Result<BufReader<File>, HistoryError> {
 }
 
 /// Reads lines from anywhere; `path` is for errors. `fault` says why a line makes no sense.
+/// The lines of a history that is still written; the last one may be half there.
+pub fn read_so_far(path: &Path) -> Result<Vec<Operation>, HistoryError> {
+    let unreadable = |source| HistoryError::Unreadable { path: path.to_owned(), source };
+    let text = std::fs::read(path).map_err(unreadable)?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    parse(path, &text[..whole], Operation::fault)
+}
+
 pub fn parse<T: DeserializeOwned>(
     path: &Path,
     mut from: impl BufRead,

@@ -6,9 +6,10 @@ use super::chart::escape;
 use crate::{check::Outcome, run::Run};
 
 pub fn junit(run: &Run) -> String {
+    let open = run.invalid.iter().chain(&run.aborted);
     let count = |outcome| run.checks.iter().filter(|check| check.outcome == outcome).count();
-    let (failed, errors) = (count(Outcome::Fail), count(Outcome::Undecided) + usize::from(run.invalid.is_some()));
-    let (tests, seconds) = (run.checks.len() + usize::from(run.invalid.is_some()), run.length_ms as f64 / 1e3);
+    let (failed, errors) = (count(Outcome::Fail), count(Outcome::Undecided) + open.clone().count());
+    let (tests, seconds) = (run.checks.len() + open.clone().count(), run.length_ms as f64 / 1e3);
     let name = escape(&run.name);
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" \
@@ -16,7 +17,7 @@ pub fn junit(run: &Run) -> String {
         count(Outcome::Skipped),
         escape(&run.began_at),
     );
-    if let Some(why) = &run.invalid {
+    for why in open {
         let _ = writeln!(xml, "<testcase classname=\"{name}\" name=\"valid\"><error message=\"{}\"/></testcase>", escape(why));
     }
     for check in &run.checks {

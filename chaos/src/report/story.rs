@@ -5,16 +5,17 @@ use crate::{
     run::{Grade, Recovered, Run},
 };
 
-pub(super) fn word(grade: Grade) -> &'static str {
+pub fn word(grade: Grade) -> &'static str {
     match grade {
         Grade::Pass => "PASS",
         Grade::Fail => "FAIL",
         Grade::Invalid => "INVALID",
+        Grade::Aborted => "ABORTED",
     }
 }
 
 /// What the verdict means.
-pub(super) fn verdict(run: &Run) -> String {
+pub fn verdict(run: &Run) -> String {
     let names = |outcome| {
         let of = run.checks.iter().filter(|check| check.outcome == outcome).map(|check| check.check.replace('_', " "));
         of.collect::<Vec<String>>().join(", ")
@@ -22,6 +23,7 @@ pub(super) fn verdict(run: &Run) -> String {
     match (run.grade(), &run.invalid) {
         (Grade::Pass, _) => "Every check holds.".to_owned(),
         (Grade::Fail, _) => format!("Violated: {}.", names(Outcome::Fail)),
+        (Grade::Aborted, _) => format!("Given up and healed: {}.", run.aborted.as_deref().unwrap_or_default()),
         (Grade::Invalid, Some(why)) => format!("Nothing is proved: {why}."),
         (Grade::Invalid, None) => {
             let open = names(Outcome::Undecided);
@@ -39,7 +41,7 @@ fn seconds(ms: u64) -> String {
 }
 
 /// What happened, a sentence for each fault and one for what was lost.
-pub(super) fn sentences(run: &Run) -> Vec<String> {
+pub fn sentences(run: &Run) -> Vec<String> {
     let mut told = Vec::new();
     let recovered = run.recovery.as_ref().map(|recovery| recovery.faults.as_slice()).unwrap_or_default();
     for (at, fault) in run.faults.iter().enumerate() {
@@ -86,7 +88,7 @@ mod tests {
             target: "inventory-eu".to_owned(),
             from_ms: 4_000,
             to_ms: Some(8_000),
-            proof: None,
+            ..Fault::default()
         };
         let of = Recovered {
             fault: String::new(),

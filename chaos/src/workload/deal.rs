@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use inventory_api::{ClientError, Consistency, LineRequest, PurchaseRequest, ReceiveRequest, ReserveRequest};
+use inventory_api::{ClientError, Consistency, InventoryClient, LineRequest, PurchaseRequest, ReceiveRequest, ReserveRequest};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use storefront_types::{CallContext, CommandId, Quantity, ReservationId, Sku};
@@ -109,7 +109,7 @@ impl Deal {
 
     async fn read(&self) {
         let call = self.meter.now();
-        let heard = read(&self.crew, &self.sku).await;
+        let heard = read(&self.crew.client, &self.sku).await;
         self.told(self.ask(Op::Read, String::new(), 0), call, self.due, heard).await;
     }
 }
@@ -141,8 +141,8 @@ pub(super) async fn receive(crew: &Crew, meter: &Meter, client: u64, sku: &Sku, 
 }
 
 /// What is available, linearizably.
-pub(super) async fn read(crew: &Crew, sku: &Sku) -> Answer {
-    match crew.client.stock(&context(), sku, Consistency::Linearizable).await {
+pub(super) async fn read(client: &InventoryClient, sku: &Sku) -> Answer {
+    match client.stock(&context(), sku, Consistency::Linearizable).await {
         Ok(Some(stock)) => Answer { out: Out::Ok, value: Some(stock.available()), ver: Some(stock.version) },
         Ok(None) => Answer { out: Out::NotFound, value: None, ver: None },
         Err(ClientError::OutcomeUnknown { .. }) => Answer { out: Out::Unknown, value: None, ver: None },

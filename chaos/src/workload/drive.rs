@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use deploy_api::{Process, ProcessKind, Topology};
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use indicatif::ProgressBar;
 use inventory_api::InventoryClient;
 use storefront_types::Sku;
@@ -26,7 +26,8 @@ use super::{
     catalogue::offers,
     crew::{Crew, OWN_SKUS},
     deal::{Deal, receive},
-    ending,
+    ending, probe,
+    sale::Sale,
     visit::Shop,
     watch,
 };
@@ -61,6 +62,24 @@ pub struct Plan {
     pub shop: PathBuf,
 }
 
+/// What comes besides, and who ends it.
+#[derive(Clone, Debug)]
+pub struct Besides {
+    /// Reads a second that ask each node by itself.
+    pub node_reads: f64,
+    pub sale: Option<Arc<Sale>>,
+    /// Nobody comes any more once this is true.
+    stop: signal::Receiver<bool>,
+}
+
+impl Besides {
+    /// With what ends it.
+    pub fn new(node_reads: f64, sale: Option<Arc<Sale>>) -> (signal::Sender<bool>, Self) {
+        let (end, stop) = signal::channel(false);
+        (end, Self { node_reads, sale, stop })
+    }
+}
+
 /// What came of it; both files are complete.
 #[derive(Clone, Debug)]
 pub struct Driven {
@@ -75,20 +94,38 @@ pub struct Driven {
 /// `meter` has the run's clock: marks of faults are to be made by it. Ends when the time is over and everything was looked up, which needs the
 /// topology healed.
 pub async fn drive(topology: &Topology, plan: &Plan, meter: &Arc<Meter>, progress: &ProgressBar) -> anyhow::Result<Driven> {
+    let (_stop, besides) = Besides::new(0.0, None);
+    drive_with(topology, plan, besides, meter, progress).await
+}
+
+/// The same with what somebody directs; the time of the plan is the longest then.
+pub async fn drive_with(
+    topology: &Topology,
+    plan: &Plan,
+    besides: Besides,
+    meter: &Arc<Meter>,
+    progress: &ProgressBar,
+) -> anyhow::Result<Driven> {
     let (crew, crew_written) = crew(topology, plan, meter).await?;
-    let (shop, shop_written) = shop(topology, plan, meter).await?;
+    let (shop, shop_written) = shop(topology, plan, besides.sale.clone(), meter).await?;
     let (crew, shop) = (Arc::new(crew), Arc::new(shop));
     let (end, ended) = signal::channel(false);
     let nodes = nodes(topology)?;
     progress.set_length(plan.time.as_secs());
     let clients = async {
-        let (visits, deals) = join(visits(&shop, plan, progress), deals(&crew, meter, plan)).await;
+        let mut stops = besides.stop.clone();
+        let come = join3(
+            visits(&shop, plan, besides.stop.clone(), progress),
+            deals(&crew, meter, plan, besides.stop.clone()),
+            probe::nodes(&crew, meter, &nodes, besides.node_reads, &mut stops, plan.time),
+        );
+        let (visits, deals, ()) = come.await;
         // What is under way has deadlines of its own.
         join(visits.join_all(), deals.join_all()).await;
         let _ = end.send(true);
         meter.now() / 1_000_000
     };
-    let (length_ms, reigns) = join(clients, watch::reigns(nodes, meter, ended)).await;
+    let (length_ms, reigns) = join(clients, watch::reigns(nodes.clone(), meter, ended)).await;
     progress.set_message("looking up what became of it");
     let (samples, load) = meter.samples();
     let began_at = shop.began_at;
@@ -127,16 +164,18 @@ async fn crew(topology: &Topology, plan: &Plan, meter: &Meter) -> anyhow::Result
     Ok((crew, written))
 }
 
-async fn shop(topology: &Topology, plan: &Plan, meter: &Arc<Meter>) -> anyhow::Result<(Shop, Written)> {
+async fn shop(topology: &Topology, plan: &Plan, sale: Option<Arc<Sale>>, meter: &Arc<Meter>) -> anyhow::Result<(Shop, Written)> {
     let edge = |process: &Process| (process.http.clone(), process.region.clone());
     let edges: Vec<(String, String)> = topology.processes.iter().filter(|p| p.kind == ProcessKind::Edge).map(edge).collect();
     ensure!(!edges.is_empty(), "the topology has no edge; shoppers have no door");
     let http = reqwest::Client::builder().pool_max_idle_per_host(MOST_VISITS).build()?;
-    let offers = offers(&http, &edges[0].0).await?;
+    let mut offers = offers(&http, &edges[0].0).await?;
+    // What is for sale later is bought by nobody before.
+    offers.retain(|offer| sale.as_ref().is_none_or(|sale| sale.offer.sku != offer.sku));
     ensure!(!offers.is_empty(), "the shop has nothing to sell: `cargo deploy up --seed-catalog FILE`");
     let (writer, written) = Writer::create(&plan.shop)?;
     let began_at = OffsetDateTime::now_utc() - Duration::from_nanos(meter.now());
-    Ok((Shop { http, edges, offers, writer, meter: meter.clone(), began_at }, written))
+    Ok((Shop { http, edges, offers, sale, writer, meter: meter.clone(), began_at }, written))
 }
 
 fn nodes(topology: &Topology) -> anyhow::Result<Vec<(String, String, InventoryClient)>> {
@@ -148,9 +187,16 @@ fn nodes(topology: &Topology) -> anyhow::Result<Vec<(String, String, InventoryCl
     of.map(client).collect()
 }
 
-async fn visits(shop: &Arc<Shop>, plan: &Plan, progress: &ProgressBar) -> JoinSet<()> {
+/// Comes back when it is told to, or never.
+pub(super) async fn told(stop: &mut signal::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn visits(shop: &Arc<Shop>, plan: &Plan, mut stop: signal::Receiver<bool>, progress: &ProgressBar) -> JoinSet<()> {
     let (mut all, places) = (JoinSet::new(), Arc::new(Semaphore::new(MOST_VISITS)));
-    offer(plan.rate, plan.time, |nth, due| {
+    let come = offer(plan.rate, plan.time, |nth, due| {
         shop.meter.came(due);
         progress.set_position(shop.meter.now() / 1_000_000_000);
         let Ok(place) = places.clone().try_acquire_owned() else {
@@ -162,20 +208,26 @@ async fn visits(shop: &Arc<Shop>, plan: &Plan, progress: &ProgressBar) -> JoinSe
             shop.visit(nth, due, seed).await;
             drop(place);
         });
-    })
-    .await;
+    });
+    tokio::select! {
+        () = come => {}
+        () = told(&mut stop) => {}
+    }
     all
 }
 
-async fn deals(crew: &Arc<Crew>, meter: &Arc<Meter>, plan: &Plan) -> JoinSet<()> {
+async fn deals(crew: &Arc<Crew>, meter: &Arc<Meter>, plan: &Plan, mut stop: signal::Receiver<bool>) -> JoinSet<()> {
     let mut all = JoinSet::new();
-    offer(plan.deals, plan.time, |nth, due| {
+    let come = offer(plan.deals, plan.time, |nth, due| {
         meter.came(due);
         let Some(client) = crew.hire() else { return meter.shed(due, "all", "inventory") };
         let sku = crew.skus[usize::try_from(nth).unwrap_or_default() % crew.skus.len()].clone();
         let (deal, seed) = (Deal { crew: crew.clone(), meter: meter.clone(), client, sku, due }, !plan.seed ^ nth);
         all.spawn(deal.run(seed));
-    })
-    .await;
+    });
+    tokio::select! {
+        () = come => {}
+        () = told(&mut stop) => {}
+    }
     all
 }

@@ -71,7 +71,7 @@ pub(super) async fn inventory(crew: &Crew, meter: &Meter, history: &[Operation])
         .try_collect()
         .await?;
     for sku in &crew.skus {
-        let (call, answer) = (meter.now(), read(crew, sku).await);
+        let (call, answer) = (meter.now(), read(&crew.client, sku).await);
         crew.record(meter, Ask { client: 0, op: Op::Read, sku, id: String::new(), qty: 0 }, call, answer).await;
     }
     // Nobody else waits for them; acknowledged, they are forgotten in time.

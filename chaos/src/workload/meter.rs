@@ -21,6 +21,14 @@ pub struct Meter {
     seen: Mutex<Seen>,
 }
 
+/// What came of the requests of some seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub ok: u64,
+    pub failed: u64,
+    pub p99_us: u64,
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     cells: BTreeMap<(u64, String, &'static str), Cell>,
@@ -74,6 +82,26 @@ impl Meter {
         });
     }
 
+    /// Milliseconds of the run at that moment.
+    pub fn ms_at(&self, moment: Instant) -> u64 {
+        u64::try_from(moment.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Requests that were due in these seconds and have their answer; of every kind where none is named.
+    pub fn summary(&self, kind: Option<&str>, seconds: std::ops::Range<u64>) -> Summary {
+        self.with(|seen| {
+            let (mut sum, mut failed) = (Cell::new(), 0);
+            for ((second, _, of), cell) in &seen.cells {
+                if seconds.contains(second) && kind.is_none_or(|kind| kind == *of) {
+                    // Both have the same bounds.
+                    let _ = sum.ok_us.add(&cell.ok_us);
+                    failed += cell.errors.values().sum::<u64>();
+                }
+            }
+            Summary { ok: sum.ok_us.len(), failed, p99_us: sum.ok_us.value_at_quantile(0.99) }
+        })
+    }
+
     /// All of it so far.
     pub fn samples(&self) -> (Vec<Sample>, Load) {
         self.with(|seen| {
@@ -118,6 +146,9 @@ mod tests {
         meter.note(began + Duration::from_millis(700), "eu", "checkout", Some("503"));
         meter.came(began + Duration::from_millis(2_400));
         meter.shed(began + Duration::from_millis(2_400), "us", "checkout");
+        let first = meter.summary(Some("checkout"), 0..1);
+        assert!((first.ok, first.failed) == (1, 1) && first.p99_us >= 1_980_000, "{first:?}");
+        assert_eq!((meter.summary(None, 0..3).failed, meter.summary(Some("browse"), 0..3)), (2, Summary::default()));
         let (samples, load) = meter.samples();
         assert_eq!((samples[0].second, samples[0].ok, samples[0].failed()), (0, 1, 1));
         assert!(samples[0].p99_us >= 1_980_000, "{samples:?}");

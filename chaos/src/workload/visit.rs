@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{
-    Meter, Shopper,
+    Meter, Sale, Shopper,
     catalogue::{Offer, product},
     shopper::{Heard, Told},
 };
@@ -35,6 +35,8 @@ pub(super) struct Shop {
     /// `host:port` and region.
     pub(super) edges: Vec<(String, String)>,
     pub(super) offers: Vec<Offer>,
+    /// What everybody wants once it is open.
+    pub(super) sale: Option<Arc<Sale>>,
     pub(super) writer: Writer<ShopLine>,
     pub(super) meter: Arc<Meter>,
     /// When the run began, by the wall.
@@ -73,8 +75,11 @@ impl Shop {
         self.check_out(&shopper, (nth, at, lines), intended, is_impatient.then_some(comes_back)).await;
     }
 
-    /// One to three different things.
+    /// One to three different things, or one of what is on sale.
     fn wanted(&self, random: &mut ChaCha8Rng) -> Vec<(&Offer, u32)> {
+        if let Some(sale) = self.sale.as_ref().filter(|sale| sale.is_open()) {
+            return vec![(&sale.offer, 1)];
+        }
         let first = random.random_range(0..self.offers.len());
         let kinds = random.random_range(1..=3).min(self.offers.len());
         (0..kinds).map(|n| (&self.offers[(first + n) % self.offers.len()], random.random_range(1..=2))).collect()

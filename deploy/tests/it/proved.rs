@@ -51,7 +51,7 @@ async fn what_clients_recorded_proves_that_a_killed_leader_lost_nothing() {
         tokio::time::sleep(BACK_AFTER).await;
         running.start_process(&target).await;
         let (name, proof) = ("process.kill".to_owned(), Some("the process is gone".to_owned()));
-        Fault { name, target, from_ms, to_ms: Some(meter.now() / 1_000_000), proof }
+        Fault { name, target, from_ms, to_ms: Some(meter.now() / 1_000_000), proof, ..Fault::default() }
     };
     let (driven, fault) = tokio::join!(drive(&topology, &plan, &meter, &progress), breaking);
     let driven = driven.unwrap();

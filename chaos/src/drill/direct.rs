@@ -1,0 +1,116 @@
+//! The course of a run: the gate, the schedule, the recovery; or that it is given up.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use futures_util::future::try_join_all;
+use tokio::time::{Duration, Instant, sleep};
+
+use super::{
+    abort::{Watched, abort},
+    stage::{Event, Pace, Stage},
+    steady::{summary, window, wrong},
+};
+use crate::{
+    check::{Outcome, Verdict, Violation},
+    run::Fault,
+    workload::Sale,
+};
+
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The gate may take so many windows, and a minute for connections and caches to warm up.
+const GATE_WINDOWS: u32 = 3;
+const WARM_UP: Duration = Duration::from_secs(60);
+
+/// What is said of the steady state in the end.
+pub(super) const STEADY_AGAIN: &str = "steady_again";
+
+/// How it went.
+pub(super) struct Directed {
+    pub(super) faults: Vec<Fault>,
+    pub(super) steady_again: Option<Verdict>,
+    pub(super) invalid: Option<String>,
+    pub(super) aborted: Option<String>,
+}
+
+pub(super) async fn direct(stage: &Stage<'_>, sale: Option<&Sale>, history: PathBuf) -> anyhow::Result<Directed> {
+    let watched = Watched { meter: stage.meter, history };
+    let (mut invalid, mut aborted, mut steady_again) = (None, None, None);
+    tokio::select! {
+        course = course(stage, sale) => match course {
+            Ok(verdict) => steady_again = Some(verdict),
+            Err(why) => invalid = Some(why),
+        },
+        why = abort(&stage.experiment.abort.any, watched) => aborted = Some(why?),
+    }
+    if let Some(why) = invalid.as_ref().or(aborted.as_ref()) {
+        (stage.tell)(&Event::GivenUp { why: why.clone() });
+        // What the schedule had begun is nobody's any more.
+        stage.injector.heal_all().await.context("not everything is healed; `chaos heal --all` tries again")?;
+    }
+    Ok(Directed { faults: stage.close(), steady_again, invalid, aborted })
+}
+
+/// # Errors
+/// Why the run proves nothing.
+async fn course(stage: &Stage<'_>, sale: Option<&Sale>) -> Result<Verdict, String> {
+    let steady = &stage.experiment.steady;
+    (stage.tell)(&Event::Gate { window: steady.window });
+    is_steady(stage, 0, GATE_WINDOWS * steady.window + WARM_UP)
+        .await
+        .map_err(|wrong| format!("it was not steady before anything was broken: {}", wrong.join("; ")))?;
+    if let Some(sale) = sale {
+        sale.open().await.map_err(|error| format!("the sale did not open: {error:#}"))?;
+    }
+    (stage.tell)(&Event::Steady);
+    let (began, schedule) = (Instant::now(), stage.experiment.schedule());
+    match stage.pace {
+        Pace::Human => {
+            for (nth, step) in schedule.iter().enumerate() {
+                stage.step(nth, step, began).await?;
+            }
+        }
+        Pace::Schedule => {
+            let steps = schedule.iter().enumerate().map(|(nth, step)| stage.step(nth, step, began));
+            try_join_all(steps).await?;
+        }
+    }
+    let healed_ms = stage.now_ms();
+    (stage.tell)(&Event::Recovering { within: steady.again_within });
+    if let Some(sale) = &stage.experiment.load.sale {
+        // Everybody has come by then.
+        let time = Duration::from_secs_f64(f64::from(sale.shoppers) / stage.experiment.load.rate);
+        tokio::time::sleep_until(began + time).await;
+    }
+    Ok(match is_steady(stage, healed_ms, steady.again_within + steady.window).await {
+        Ok(()) => {
+            (stage.tell)(&Event::Again);
+            let took = stage.now_ms().saturating_sub(healed_ms);
+            Verdict::new(STEADY_AGAIN, Outcome::Pass, format!("a whole window was steady {took} ms after the last heal"), Vec::new())
+        }
+        Err(wrong) => {
+            let violations = wrong.into_iter().map(|what| Violation { what, operations: Vec::new() }).collect();
+            Verdict::new(STEADY_AGAIN, Outcome::Fail, "it was not steady again in time".to_owned(), violations)
+        }
+    })
+}
+
+/// Until a whole window since then is steady.
+async fn is_steady(stage: &Stage<'_>, since_ms: u64, within: Duration) -> Result<(), Vec<String>> {
+    let (steady, until) = (&stage.experiment.steady, Instant::now() + within);
+    let mut last = vec!["no whole window was over".to_owned()];
+    loop {
+        if let Some(seconds) = window(steady, since_ms, stage.now_ms()) {
+            let level = if steady.replicas_level { stage.injector.level().await } else { Ok(()) };
+            last = wrong(steady, &summary(stage.meter, &seconds), level);
+        }
+        if last.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(last);
+        }
+        sleep(LOOK).await;
+    }
+}

@@ -1,0 +1,43 @@
+//! A schedule written down as a file again, for whoever wants exactly those steps. Pure.
+
+use std::fmt::Write;
+
+use super::{
+    model::{Experiment, Step},
+    time::show,
+};
+
+impl Step {
+    /// As a `[[step]]`.
+    pub fn to_toml(&self) -> String {
+        let (pick, mut text) = (&self.pick, String::from("[[step]]\n"));
+        let _ = writeln!(text, "at = {:?}\nfault = {:?}\ntarget = {:?}", show(self.at), pick.entry.name, pick.target.to_string());
+        if pick.entry.lasts() {
+            let _ = writeln!(text, "for = {:?}", show(pick.time));
+        }
+        if !pick.parameters.is_empty() {
+            let set: Vec<String> = pick.parameters.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            let _ = writeln!(text, "set = {{ {} }}", set.join(", "));
+        }
+        let _ = writeln!(text, "proof = {:?}", pick.entry.proof());
+        text
+    }
+}
+
+impl Experiment {
+    /// The same file with these steps in place of its own and of drawn ones.
+    ///
+    /// # Errors
+    /// When the text is not the file that it was read from.
+    pub fn with_steps(&self, steps: &[Step]) -> Result<String, toml::de::Error> {
+        let mut table: toml::Table = toml::from_str(&self.text)?;
+        for part in ["step", "random", "parameters"] {
+            table.remove(part);
+        }
+        if let Some(head) = table.get_mut("experiment").and_then(toml::Value::as_table_mut) {
+            head.insert("seed".to_owned(), toml::Value::Integer(i64::try_from(self.seed).unwrap_or(i64::MAX)));
+        }
+        let steps: Vec<String> = steps.iter().map(Step::to_toml).collect();
+        Ok(format!("{table}\n{}", steps.join("\n")))
+    }
+}
