@@ -169,7 +169,8 @@ mod tests {
     }
 
     fn run(shop: &[ShopLine], expected: InTime) -> (Verdict, Recovery) {
-        let faults = [Fault { name: "kill".to_owned(), target: "a".to_owned(), from_ms: 2_000, to_ms: Some(6_000), ..Fault::default() }];
+        let faults =
+            [Fault { name: "kill".to_owned(), target: "a".to_owned(), from_ms: 2_000, to_ms: Some(6_000), ..Fault::default() }];
         let reign = |at_ms, term, leader: Option<&str>| Reign { at_ms, term, leader: leader.map(str::to_owned) };
         let reigns = [reign(0, 3, Some("a")), reign(2_100, 3, None), reign(2_700, 4, Some("b"))];
         recovered(&Seen { shop, samples: &[], faults: &faults, reigns: &reigns }, expected)
@@ -192,7 +193,8 @@ mod tests {
     #[test]
     fn a_region_whose_own_edges_are_broken_is_not_the_one_to_be_measured() {
         let shop = shop((0..2_000).step_by(100).chain((7_000..8_000).step_by(100)));
-        let fault = |without: &str| Fault { from_ms: 2_000, to_ms: Some(6_000), without: vec![without.to_owned()], ..Fault::default() };
+        let fault =
+            |without: &str| Fault { from_ms: 2_000, to_ms: Some(6_000), without: vec![without.to_owned()], ..Fault::default() };
         let longest = |faults: &[Fault]| {
             recovered(&Seen { shop: &shop, samples: &[], faults, reigns: &[] }, InTime::default()).1.windows[0].length_ms()
         };

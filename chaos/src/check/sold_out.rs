@@ -30,7 +30,9 @@ pub fn sold_out(shop: &[ShopLine], sku: &str, units: u64, left: u64) -> Verdict 
     if refused > 0 && left > 0 {
         wrong(format!("{refused} shoppers were told that {sku} is sold out, and {left} units are left"));
     }
-    let summary = format!("{promised} of {units} units in orders that {told} answers told of, {left} left; {refused} answers said sold out");
+    let summary = format!(
+        "{promised} of {units} units in orders that {told} answers told of, {left} left; {refused} answers said sold out"
+    );
     // A sale that nobody emptied does not show what it is for.
     let outcome = if left == 0 && refused > 0 { Outcome::Pass } else { Outcome::Undecided };
     Verdict::new(SOLD_OUT, outcome, summary, violations)
@@ -45,7 +47,18 @@ mod tests {
         let lines = || vec![Line { sku: "cup".to_owned(), qty: 1 }];
         let checkout = |shopper: u64, out, order| {
             let (key, edge, region) = (format!("k{shopper}"), "e:1".to_owned(), "eu".to_owned());
-            ShopLine::Checkout(Checkout { shopper, key, edge, region, lines: lines(), call: 1, ret: Some(2), out, order, status: None })
+            ShopLine::Checkout(Checkout {
+                shopper,
+                key,
+                edge,
+                region,
+                lines: lines(),
+                call: 1,
+                ret: Some(2),
+                out,
+                order,
+                status: None,
+            })
         };
         let sold = (0..accepted).flat_map(|n| {
             let order = uuid::Uuid::from_u128(n);

@@ -133,7 +133,11 @@ mod tests {
     fn an_edge_that_calls_old_stock_new_is_not_honest() {
         let verdict = bounded_staleness(&shop(8, 26, 26), 10 * SECOND, &[]);
         assert!(verdict.violations[0].what.contains("older than the edge says"), "{verdict:?}");
-        assert_eq!(bounded_staleness(&shop(8, 23, 26), 10 * SECOND, &[]).outcome, Outcome::Pass, "it was on its way into the log");
+        assert_eq!(
+            bounded_staleness(&shop(8, 23, 26), 10 * SECOND, &[]).outcome,
+            Outcome::Pass,
+            "it was on its way into the log"
+        );
     }
 
     #[test]

@@ -117,7 +117,7 @@ async fn each(experiment: Result<Experiment, Wrong>, how: How, command: &str) ->
     experiment.seed = how.seed.unwrap_or(experiment.seed);
     let launched = how.at.open(&experiment).await?;
     // target/deploy/NAME/topology.json
-    let beside = || topology_file("").ancestors().nth(2).map(|target| target.with_file_name("chaos"));
+    let beside = || topology_file("").ancestors().nth(2).map(|target| target.join("chaos"));
     let below = how.out.clone().or_else(beside).unwrap_or_else(|| PathBuf::from("chaos-runs"));
     let runs = all(experiment, &how, &launched, &below, command).await;
     // What was started is stopped also where a run came to nothing.
@@ -127,7 +127,8 @@ async fn each(experiment: Result<Experiment, Wrong>, how: How, command: &str) ->
         repeats(&runs, &how, &below)?;
     }
     // The worst: a failure before what proves nothing, and that before what was given up.
-    let worst = |run: &&Run| [Grade::Pass, Grade::Aborted, Grade::Invalid, Grade::Fail].iter().position(|grade| *grade == run.grade());
+    let worst =
+        |run: &&Run| [Grade::Pass, Grade::Aborted, Grade::Invalid, Grade::Fail].iter().position(|grade| *grade == run.grade());
     Ok(runs.iter().max_by_key(worst).map_or(ExitCode::FAILURE, |run| exit_code(run.grade())))
 }
 

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use chaos::{
-    experiment::{explain_experiment, explain_fault, schema, show},
-    fault::{CATALOG, Entry, Injector, plan as plan_of},
+    experiment::{Step, explain_experiment, explain_fault, schema, show},
+    fault::{CATALOG, Entry, Injector, Snapshot, plan as plan_of},
 };
 use clap::Args;
 use comfy_table::{ContentArrangement, Table};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{
@@ -54,6 +55,30 @@ pub(crate) fn run(args: &ExplainArgs) -> ExitCode {
     }
 }
 
+/// A step as it would be now.
+#[derive(Serialize)]
+struct Row {
+    at: String,
+    fault: &'static str,
+    target: String,
+    #[serde(rename = "for")]
+    time: String,
+    proof: &'static str,
+    /// The processes that are meant now.
+    now: Vec<String>,
+    /// Why it cannot be.
+    problem: Option<String>,
+}
+
+fn row(step: &Step, seed: u64, snapshot: &Snapshot) -> Row {
+    let pick = &step.pick;
+    let targets = pick.target.resolve(snapshot, seed).map_err(|error| error.to_string());
+    let planned = targets.and_then(|now| plan_of(pick.fault, &now, snapshot).map(|_| now).map_err(|error| error.to_string()));
+    let (now, problem) = planned.map_or_else(|problem| (Vec::new(), Some(problem)), |now| (now, None));
+    let (at, time, target) = (show(step.at), show(pick.time), pick.target.to_string());
+    Row { at, fault: pick.entry.name, target, time, proof: pick.entry.proof(), now, problem }
+}
+
 /// What each step would do now; nothing is done.
 pub(crate) async fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     let experiment = match experiment(&args.experiment) {
@@ -61,33 +86,21 @@ pub(crate) async fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         Err(wrong) => return Ok(told(&wrong)),
     };
     let snapshot = Injector::open(&args.of.at.file()).await?.snapshot().await?;
-    let (mut rows, mut is_possible) = (Vec::new(), true);
-    for (nth, step) in experiment.schedule().iter().enumerate() {
-        let pick = &step.pick;
-        let targets = pick.target.resolve(&snapshot, experiment.seed.wrapping_add(nth as u64)).map_err(|error| error.to_string());
-        let planned = targets.and_then(|targets| {
-            plan_of(pick.fault, &targets, &snapshot).map_err(|error| error.to_string())?;
-            Ok(targets)
-        });
-        is_possible &= planned.is_ok();
-        let (targets, problem) = planned.map_or_else(|problem| (Vec::new(), Some(problem)), |targets| (targets, None));
-        rows.push((show(step.at), pick.entry.name, pick.target.to_string(), show(pick.time), pick.entry.proof(), targets, problem));
-    }
+    let steps = experiment.schedule();
+    let rows = steps.iter().enumerate().map(|(nth, step)| row(step, experiment.seed.wrapping_add(nth as u64), &snapshot));
+    let rows: Vec<Row> = rows.collect();
     if args.of.output == Output::Json {
-        let row = |(at, fault, target, time, proof, now, problem): &_| -> serde_json::Value {
-            json!({"at": at, "fault": fault, "target": target, "for": time, "proof": proof, "now": now, "problem": problem})
-        };
-        println!("{}", json!({"experiment": experiment.name, "seed": experiment.seed, "steps": rows.iter().map(row).collect::<Vec<_>>()}));
+        println!("{}", json!({"experiment": experiment.name, "seed": experiment.seed, "steps": rows}));
     } else {
         let mut table = Table::new();
         table.set_content_arrangement(ContentArrangement::Dynamic).set_header(["at", "fault", "target", "for", "proof", "now"]);
-        for (at, fault, target, time, proof, now, problem) in &rows {
-            let now = problem.as_ref().map_or_else(|| now.join(", "), |problem| format!("NOT POSSIBLE: {problem}"));
-            table.add_row([at.as_str(), fault, target, time, proof, &now]);
+        for row in &rows {
+            let now = row.problem.as_ref().map_or_else(|| row.now.join(", "), |problem| format!("NOT POSSIBLE: {problem}"));
+            table.add_row([row.at.as_str(), row.fault, &row.target, &row.time, row.proof, &now]);
         }
         println!("{table}\nnothing was done; who leads may be another one by then");
     }
-    Ok(if is_possible { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if rows.iter().all(|row| row.problem.is_none()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 pub(crate) fn print_schema() -> anyhow::Result<ExitCode> {

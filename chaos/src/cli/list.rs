@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use chaos::{
+    drill::DRILLS,
     fault::{CATALOG, Entry, Injector},
     kubernetes::FAULTS,
 };
@@ -59,8 +60,9 @@ pub(crate) async fn run(of: &ListArgs) -> anyhow::Result<ExitCode> {
         Err(_) => None,
     };
     if of.output == Output::Json {
+        let drills = DRILLS.map(|drill| json!({"name": drill.name, "runbook": drill.runbook()}));
         let active = active.map(|(holds, links)| json!({"processes": holds, "links": links}));
-        println!("{}", json!({"faults": CATALOG.iter().map(entry).collect::<Vec<_>>(), "active": active}));
+        println!("{}", json!({"faults": CATALOG.iter().map(entry).collect::<Vec<_>>(), "drills": drills, "active": active}));
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new();
@@ -74,6 +76,7 @@ pub(crate) async fn run(of: &ListArgs) -> anyhow::Result<ExitCode> {
     println!(
         "targets: leader, follower, quorum-minus-one, region:NAME, region-of(TARGET), random(TARGET), KIND, KIND:REGION, a process"
     );
+    println!("drills: {}", DRILLS.map(|drill| drill.name).join(", "));
     if let Some((holds, faults)) = active {
         for hold in holds {
             println!("now: {} is {:?} at {}, for {} ms more", hold.id, hold.fault, hold.processes.join(", "), hold.left_ms);

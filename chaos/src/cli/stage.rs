@@ -49,7 +49,9 @@ impl At {
             _ => {
                 let topology_file = self.file();
                 let usual = &experiment.topology;
-                Injector::open(&topology_file).await.with_context(|| format!("nothing to run on; --topology {usual} starts one"))?;
+                Injector::open(&topology_file)
+                    .await
+                    .with_context(|| format!("nothing to run on; --topology {usual} starts one"))?;
                 return Ok(Launched { topology_file, started: None });
             }
         };

@@ -67,7 +67,11 @@ mod tests {
         assert_eq!(names("../docs/runbooks", ".md"), drills);
         for drill in DRILLS {
             let runbook = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(drill.runbook())).unwrap();
-            assert!(runbook.contains(&format!("chaos drill {}", drill.name)), "the runbook of {} names another drill", drill.name);
+            assert!(
+                runbook.contains(&format!("chaos drill {}", drill.name)),
+                "the runbook of {} names another drill",
+                drill.name
+            );
             let parts: Vec<&str> = runbook.lines().filter(|line| line.starts_with("## ")).collect();
             assert_eq!(parts, ["## Symptom", "## Check", "## Action", "## Verify"], "{}", drill.name);
         }

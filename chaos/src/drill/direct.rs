@@ -87,7 +87,12 @@ async fn course(stage: &Stage<'_>, sale: Option<&Sale>) -> Result<Verdict, Strin
         Ok(()) => {
             (stage.tell)(&Event::Again);
             let took = stage.now_ms().saturating_sub(healed_ms);
-            Verdict::new(STEADY_AGAIN, Outcome::Pass, format!("a whole window was steady {took} ms after the last heal"), Vec::new())
+            Verdict::new(
+                STEADY_AGAIN,
+                Outcome::Pass,
+                format!("a whole window was steady {took} ms after the last heal"),
+                Vec::new(),
+            )
         }
         Err(wrong) => {
             let violations = wrong.into_iter().map(|what| Violation { what, operations: Vec::new() }).collect();

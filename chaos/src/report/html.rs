@@ -81,8 +81,7 @@ mod tests {
     fn the_page_needs_nothing_else_and_shows_text_as_text() {
         let violation = Violation { what: "<script>alert(1)</script>".to_owned(), operations: vec!["a & b".to_owned()] };
         let checks = vec![Verdict::new("linearizable", Outcome::Pass, "1 of 2".to_owned(), vec![violation])];
-        let faults =
-            vec![Fault { name: "<kill>".to_owned(), target: "a\"b".to_owned(), from_ms: 1_000, ..Fault::default() }];
+        let faults = vec![Fault { name: "<kill>".to_owned(), target: "a\"b".to_owned(), from_ms: 1_000, ..Fault::default() }];
         let run = Run { name: "<drill>".to_owned(), length_ms: 5_000, checks, faults, ..Run::default() };
         let page = html(&run).unwrap();
         assert!(page.contains("FAIL") && page.contains("Violated: linearizable."));

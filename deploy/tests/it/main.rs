@@ -6,6 +6,7 @@ mod bad_input;
 mod bench;
 mod books;
 mod carts;
+mod drills;
 mod faults;
 mod flash_sale;
 mod ha;
