@@ -94,7 +94,7 @@ mod tests {
             assert!(share(text).unwrap_err().to_string().contains(">= 99.9%"), "{text}");
         }
         assert!(at_most("<= fast").is_err());
-        assert!(abort("error_rate > 50% for a while").unwrap_err().to_string().contains("500ms"));
+        assert!(abort("error_rate > 50% for long").unwrap_err().to_string().contains("500ms"));
         let told = invariant("no_overselling").unwrap_err().to_string();
         assert!(told.contains("did you mean \"no_oversell\"?") && told.contains("linearizable"), "{told}");
         assert!(!invariant("zzz").unwrap_err().to_string().contains("did you mean"));

@@ -78,7 +78,7 @@ fn what_is_wrong_is_told_by_line_and_with_what_is_allowed() {
         ("lease = \"5s\"", "lease = \"5m\"", ":26:9: ", "a lease is up to 1m"),
         ("rto_s = 2", "rto_s = -2", ":28:9: ", "seconds are 0 to 43200"),
         ("seed = 7", "seed = 7\ntopology = \"h\"", ":6:12: ", "three-regions, one-region, ha"),
-        ("seed = 7", "seed = 7 7", ":5:10: ", "newline"),
+        ("seed = 7", "seed = 7 7", ":5:8: ", "expected"),
         ("name = \"region-cut-leader\"", "name = \"a b\"", ":3:8: ", "letters, digits"),
     ];
     for (from, to, place, what) in cases {

@@ -9,7 +9,7 @@ use super::figures::checkouts;
 use crate::run::Run;
 
 const WIDTH: f64 = 1_000.0;
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 76.0;
 const RIGHT: f64 = 12.0;
 const PANEL: f64 = 130.0;
 const GAP: f64 = 34.0;
