@@ -73,7 +73,10 @@ pub async fn read_with(
         doubtful: Vec::new(),
     };
     let before = stock(&client, &context).await?;
-    audit.compare_all(&client, &context, &mut sql, progress).await?;
+    progress.set_message("counting orders");
+    let orders: i64 = sqlx::query_scalar("select count(*) from shop_order").fetch_one(&mut sql).await?;
+    progress.set_length(u64::try_from(orders)?);
+    audit.compare_all(&client, &context, url, progress).await?;
     audit.look_again(&client, &context, &mut sql).await?;
     let restocks = restocks::differences(&mut sql, audit.grace_ms).await?;
     let mut books = audit.books;
@@ -130,17 +133,14 @@ impl Audit {
         &mut self,
         client: &InventoryClient,
         context: &CallContext,
-        sql: &mut PgConnection,
+        url: &str,
         progress: &ProgressBar,
     ) -> anyhow::Result<()> {
-        progress.set_message("counting orders");
-        let orders: i64 = sqlx::query_scalar("select count(*) from shop_order").fetch_one(&mut *sql).await?;
-        progress.set_length(u64::try_from(orders)?);
         progress.set_message("comparing orders");
         let ours = |promise: &Promise| promise.lines.iter().all(|(sku, _)| is_own(sku));
         let promises = promises::promises(client.clone(), context.clone()).try_filter(move |promise| ready(!ours(promise)));
-        let records = records::records(sql).await?;
-        let mut pairs = pin!(merge(promises, records, |promise| promise.id, |record| record.id));
+        let mut snapshot = records::Snapshot::open(url).await?;
+        let mut pairs = pin!(merge(promises, snapshot.records(), |promise| promise.id, |record| record.id));
         while let Some((promise, record)) = pairs.try_next().await? {
             let books = &mut self.books;
             books.add(promise.as_ref(), record.as_ref());

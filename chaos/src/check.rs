@@ -20,7 +20,7 @@ pub use conservation::{Books, SkuBook, conservation};
 pub use difference::{Difference, Lines};
 pub use exactly_once::{EXACTLY_ONCE, exactly_once};
 pub use linearizable::{LINEARIZABLE, linearizable};
-pub use merge::merge;
+pub use merge::{merge, runs};
 pub use no_lost_ack::{NO_LOST_ACK, no_lost_ack};
 pub use no_oversell::{NO_OVERSELL, no_oversell};
 pub use orders::{Promise, Record, compare, lines};

@@ -1,4 +1,4 @@
-//! Two streams in order of key, brought together: each key once, with what either has.
+//! Streams in order of key: two of them brought together, each key once, with what either has; and what follows with one key as one.
 
 use std::{cmp::Ordering, pin::Pin};
 
@@ -47,6 +47,28 @@ where
     })
 }
 
+/// What follows one another with one key, together. Only the run at hand is in memory, and the item that ends it.
+pub fn runs<'a, K, T, E>(
+    items: impl Stream<Item = Result<(K, T), E>> + Send + 'a,
+) -> impl Stream<Item = Result<(K, Vec<T>), E>> + Send + 'a
+where
+    K: PartialEq + Send + Sync + 'a,
+    T: Send + Sync + 'a,
+    E: Send + Sync + 'a,
+{
+    let items: Pin<Box<dyn Stream<Item = Result<(K, T), E>> + Send + 'a>> = Box::pin(items);
+    try_unfold(items.peekable(), |mut items| async move {
+        let Some((key, first)) = items.next().await.transpose()? else { return Ok(None) };
+        let mut run = vec![first];
+        // An error belongs to the run, so that the run does not pass for whole.
+        let belongs = |next: &Result<(K, T), E>| next.as_ref().map_or(true, |(of, _)| *of == key);
+        while let Some(next) = Pin::new(&mut items).next_if(&belongs).await {
+            run.push(next?.1);
+        }
+        Ok(Some(((key, run), items)))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -72,6 +94,26 @@ mod tests {
             let merged = pairs(of(&left), of(&right)).unwrap();
             prop_assert_eq!(merged, naive.into_values().collect::<Vec<_>>());
         }
+    }
+
+    fn all_runs(items: Vec<Result<(u8, u16), char>>) -> Result<Vec<(u8, Vec<u16>)>, char> {
+        runs(stream::iter(items)).try_collect().now_or_never().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_what_grouping_by_key_gives(items: BTreeMap<u8, Vec<u16>>) {
+            let items: Vec<(u8, Vec<u16>)> = items.into_iter().filter(|(_, of)| !of.is_empty()).collect();
+            let each = items.iter().flat_map(|(key, of)| of.iter().map(|item| Ok((*key, *item)))).collect();
+            prop_assert_eq!(all_runs(each).unwrap(), items);
+        }
+    }
+
+    #[test]
+    fn a_run_that_fails_does_not_pass_for_whole() {
+        let told: Vec<_> = runs(stream::iter([Ok((1, 1)), Ok((1, 2)), Err('x')])).collect::<Vec<_>>().now_or_never().unwrap();
+        assert_eq!(told, [Err('x')]);
+        assert_eq!(all_runs(vec![Ok((1, 1)), Ok((2, 2)), Err('x')]), Err('x'));
     }
 
     #[test]
