@@ -19,9 +19,11 @@
 //!                        │           ├─ no answer ─► Authorise                reserved again as the next attempt:
 //!                        │           └─ declined ─► Release ─► Answer         Confirm ─ended─► Reserve)
 //!                        ├─ decided before ─► LookUpReservation ─► where it stands
-//!                        └─ decided otherwise ─► Close ─► Answer(GivenUp): a newer checkout was faster; or Answer(KeyReused)
+//!                        └─ decided otherwise ─► LookUpReservation ─► where it stands; else
+//!                                                Close ─► Answer(GivenUp): a newer checkout was faster; or Answer(KeyReused)
 //! ```
-//! An order that costs nothing is a `Purchase` also where payments are taken.
+//! An order that costs nothing is a `Purchase` also where payments are taken. A key that bought at nothing and is sent again when there is a
+//! price, or the other way round, is decided otherwise and still names the first order.
 //!
 //! The Raft commit inside `Purchase` or `Confirm` is the acceptance: after it, every road leads to an accepted order. A refusal while
 //! pricing leaves no trace, so the same key may be used again; but the key may have bought before, at the price of then, so that is
@@ -71,7 +73,11 @@ pub(crate) enum State {
     Reserving {
         attempt: u8,
     },
-    /// The first attempt was decided about before, with other content.
+    /// The first attempt was decided about before, as something else: other lines, or the same ones at a price that was nothing then or is now.
+    FindingFirst {
+        pays: bool,
+    },
+    /// And it is no order of these lines.
     AskingWhetherClosed,
     Authorising {
         attempt: u8,
@@ -116,6 +122,10 @@ fn answer(answer: Answer) -> Step {
 
 fn look_up(unless: Option<Answer>, attempt: u8, decided: bool) -> Step {
     (State::LookingUpReservation { unless, attempt, decided }, Effect::LookUpReservation { attempt })
+}
+
+fn find(pays: bool) -> Step {
+    (State::FindingFirst { pays }, Effect::LookUpReservation { attempt: 0 })
 }
 
 fn authorise(attempt: u8, asks: u8) -> Step {
@@ -164,17 +174,18 @@ pub(crate) fn next(state: State, event: Event) -> Step {
         (State::Pricing { .. }, E::Unpriced) => look_up(Some(Answer::Unpriced), 0, false),
         (State::Pricing { .. }, E::PriceChanged) => look_up(Some(Answer::PriceChanged), 0, false),
         (State::Pricing { .. }, E::MixedCurrencies) => look_up(Some(Answer::MixedCurrencies), 0, false),
-        (State::Pricing { .. }, E::MethodMissing) => answer(Answer::MethodMissing),
+        (State::Pricing { .. }, E::MethodMissing) => look_up(Some(Answer::MethodMissing), 0, false),
         (State::Pricing { .. }, E::TooLarge) => answer(Answer::TooLarge),
         (State::Pricing { .. }, E::CatalogAway) => answer(Answer::Unavailable(Away::Catalog)),
         (State::Purchasing, E::Purchased) => record(),
         // Its memo is the order, not this request's: another price or address may stand in it.
         (State::Purchasing, E::PurchasedBefore) => look_up(None, 0, true),
-        (State::Purchasing, E::DecidedOtherwise) => answer(Answer::KeyReused),
+        (State::Purchasing, E::DecidedOtherwise) => find(false),
         (State::Purchasing, E::PurchaseRefused) => answer(Answer::Refused),
         (State::Purchasing, E::InventoryAway) => answer(Answer::Unavailable(Away::Inventory)),
         (State::Replacing, E::Replaced) => reserve(0),
         (State::Reserving { attempt }, event) => reserved(attempt, event),
+        (State::FindingFirst { pays }, event) => found_first(pays, event),
         (State::AskingWhetherClosed, E::AttemptClosed) => answer(Answer::GivenUp),
         (State::AskingWhetherClosed, E::DecidedOtherwise) => answer(Answer::KeyReused),
         (State::Authorising { attempt, asks }, event) => authorised(attempt, asks, event),
@@ -231,7 +242,7 @@ fn reserved(attempt: u8, event: Event) -> Step {
         E::Held => authorise(attempt, 0),
         E::HeldBefore => look_up(None, attempt, true),
         E::DecidedOtherwise if attempt > 0 => look_up(None, attempt, true),
-        E::DecidedOtherwise => (State::AskingWhetherClosed, Effect::Close { attempt }),
+        E::DecidedOtherwise => find(true),
         E::PurchaseRefused if attempt > 0 => void(Answer::Refused),
         E::PurchaseRefused => answer(Answer::Refused),
         E::InventoryAway if attempt == 0 => answer(Answer::Unavailable(Away::Inventory)),
@@ -251,6 +262,25 @@ fn authorised(attempt: u8, asks: u8, event: Event) -> Step {
         E::PaymentUnknown if !last => authorise(attempt, asks + 1),
         E::PaymentAway if asks == 0 => answer(Answer::Unavailable(Away::Payments)),
         E::PaymentAway | E::PaymentPending | E::PaymentUnknown => answer(Answer::PaymentPending),
+        _ => answer(Answer::Unknown),
+    }
+}
+
+/// An order that was accepted stays what it was, whatever its lines cost now: the shopper pays what was shown then.
+fn found_first(pays: bool, event: Event) -> Step {
+    use Event as E;
+    match event {
+        E::ReservationFound { same: true } => record(),
+        E::HoldFound { same: true } => authorise(0, 1),
+        E::ReservationRecorded => answer(Answer::Unavailable(Away::Database)),
+        E::InventoryAway => answer(Answer::Unavailable(Away::Inventory)),
+        E::ReservationNotFound | E::HoldExpired | E::HoldReleased if pays => {
+            (State::AskingWhetherClosed, Effect::Close { attempt: 0 })
+        }
+        E::ReservationNotFound => answer(Answer::KeyReused),
+        // Its payment outlasted the hold: it may have been accepted with the next one.
+        E::HoldExpired => look_up(Some(Answer::KeyReused), 1, false),
+        E::HoldReleased => (State::LookingUpPayment, Effect::LookUpPayment),
         _ => answer(Answer::Unknown),
     }
 }

@@ -4,7 +4,7 @@ use inventory_api::ReservationState;
 use serde_json::json;
 
 use super::{
-    running::{Running, Shopper, context, eventually},
+    running::{PRODUCTS, Running, Shopper, context, eventually},
     till::{LONG_MS, NEVER_MS, PATIENT_MS, Provider, Shop, books_balance, key, order_of, pay, problem, state},
 };
 
@@ -67,4 +67,32 @@ async fn what_costs_nothing_needs_no_payment() {
     let (status, order) = ada.check_out().await;
     assert_eq!(status, 201, "{order}");
     assert_eq!(shop.provider.stage(&shop.running, order["id"].as_str().unwrap()).await, "none");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_cost_nothing_stays_so_when_its_price_rises_before_the_answer_is_heard() {
+    let shop = Shop::at_the_sandbox(1).await;
+    shop.running.receive("GIFT", "eu-1", 1).await;
+    // Nobody records what an instance left behind: only the inventory knows the order.
+    let mut flags = shop.provider.flags();
+    let never = ["--reconcile-after-ms", NEVER_MS, "--payment-reconcile-after-ms", NEVER_MS];
+    flags.extend(never.map(str::to_owned));
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut dying = shop.running.orders(Some("after-purchase"), &flags).await;
+    let mut ada = Shopper::register(&shop.running, &dying).await;
+    ada.fill(&[("GIFT", 1)]).await;
+    let own = key();
+    assert!(pay(&ada, &own, "pm_card_visa", PATIENT_MS).await.is_none(), "the instance died");
+    dying.crashed().await;
+    shop.running.import(&PRODUCTS.replace("GIFT,0,0.00", "GIFT,0,5.00")).await;
+    let orders = shop.running.orders(None, &flags).await;
+    ada.base = orders.http.clone();
+    eventually("the new price to be shown", async || {
+        (ada.get("/v1/cart").await["lines"][0]["unit_price"]["amount"] == 500).then_some(())
+    })
+    .await;
+    let again = pay(&ada, &own, "pm_card_visa", PATIENT_MS).await.unwrap();
+    assert_eq!((again.0, &again.1["total"]["amount"]), (201, &json!(0)), "{}", again.1);
+    assert_eq!(shop.stage(order_of(&again)).await, "none", "nothing is paid");
+    assert_eq!(books_balance(&shop.running, "GIFT", 1).await, [order_of(&again)]);
 }

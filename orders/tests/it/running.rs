@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub(crate) const TOKEN: &str = "operators-token-of-the-tests";
 
 /// Three products without stock but what a test receives.
-const PRODUCTS: &str = "Handle,Title,Type,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price\n\
+pub(crate) const PRODUCTS: &str = "Handle,Title,Type,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price\n\
     lamp,Lamp,Home,Title,Default Title,LAMP,0,20.00\n\
     mug,Mug,Home,Title,Default Title,MUG,0,5.00\n\
     gift,Gift,Home,Title,Default Title,GIFT,0,0.00\n";
@@ -59,6 +59,7 @@ pub(crate) struct Running {
     pub(crate) redis_url: String,
     inventory_address: String,
     catalog: String,
+    catalog_url: String,
     folder: tempfile::TempDir,
     redis: Redis,
     stop: CancellationToken,
@@ -86,13 +87,15 @@ impl Running {
         let redis = Redis::start(&folder.path().join("redis"), free_port().unwrap(), &folder.path().join("redis.log")).unwrap();
         let stop = CancellationToken::new();
         let inventory_address = start_inventory(folder.path().join("node"), &stop).await;
+        let (catalog, catalog_url) = start_catalog(folder.path().join("products.csv"), &stop).await;
         let running = Self {
             http: Client::new(),
             inventory: InventoryClient::new(vec![inventory_address.clone()]),
             database_url: database("orders").await,
             redis_url: redis.url(),
             inventory_address,
-            catalog: start_catalog(folder.path().join("products.csv"), &stop).await,
+            catalog,
+            catalog_url,
             folder,
             redis,
             stop,
@@ -127,6 +130,11 @@ impl Running {
         })
         .await;
         process
+    }
+
+    /// The products are these from now on.
+    pub(crate) async fn import(&self, products: &str) {
+        import(self.folder.path().join("changed.csv"), products, &self.catalog_url).await;
     }
 
     /// What processes of `orders` have said so far.
@@ -196,21 +204,26 @@ async fn start_inventory(data: PathBuf, stop: &CancellationToken) -> String {
     client
 }
 
-async fn start_catalog(csv: PathBuf, stop: &CancellationToken) -> String {
+async fn import(csv: PathBuf, products: &str, url: &str) {
+    std::fs::write(&csv, products).unwrap();
+    let import = catalog::Config::parse_from(["catalog", "import", csv.to_str().unwrap(), "--database-url", url]);
+    assert_eq!(catalog::run_tool(import.command).await.unwrap(), 0);
+}
+
+/// Gives its address and its database.
+async fn start_catalog(csv: PathBuf, stop: &CancellationToken) -> (String, String) {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
         args: catalog::ServeArgs,
     }
-    std::fs::write(&csv, PRODUCTS).unwrap();
     let url = database("catalog").await;
-    let import = catalog::Config::parse_from(["catalog", "import", csv.to_str().unwrap(), "--database-url", &url]);
-    assert_eq!(catalog::run_tool(import.command).await.unwrap(), 0);
+    import(csv, PRODUCTS, &url).await;
     let listeners = Listeners::loopback().await.unwrap();
     let address = listeners.http_addr().unwrap().to_string();
     let args = Line::parse_from(["catalog", "--database-url", &url]).args;
     tokio::spawn(catalog::serve(args, listeners, stop.clone()));
-    address
+    (address, url)
 }
 
 /// A shopper at a process of `orders`, as an edge would speak for them.

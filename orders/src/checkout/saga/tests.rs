@@ -65,6 +65,7 @@ fn a_changed_price_is_refused_only_when_the_key_bought_nothing_at_the_old_one() 
         (Event::PriceChanged, Answer::PriceChanged),
         (Event::Unpriced, Answer::Unpriced),
         (Event::MixedCurrencies, Answer::MixedCurrencies),
+        (Event::MethodMissing, Answer::MethodMissing),
     ] {
         let (effects, answer) = run(false, &[Event::OrderUnknown, event, Event::ReservationNotFound]);
         assert_eq!(effects, [Effect::LookUpOrder, Effect::Price, Effect::LookUpReservation { attempt: 0 }]);
@@ -79,7 +80,10 @@ fn a_changed_price_is_refused_only_when_the_key_bought_nothing_at_the_old_one() 
 #[test]
 fn other_content_under_the_same_key_is_its_own_answer() {
     assert_eq!(run(false, &[Event::OrderFound { same: false }]).1, Answer::KeyReused);
-    assert_eq!(run(false, &[Event::OrderNotFound, Event::Priced, Event::DecidedOtherwise]).1, Answer::KeyReused);
+    for found in [Event::ReservationNotFound, Event::ReservationFound { same: false }] {
+        let events = [Event::OrderNotFound, Event::Priced, Event::DecidedOtherwise, found];
+        assert_eq!(run(false, &events).1, Answer::KeyReused);
+    }
 }
 
 #[test]
@@ -146,10 +150,17 @@ fn a_hold_that_ended_alone_voids_nothing() {
 
 #[test]
 fn a_checkout_that_a_newer_one_closed_is_given_up_and_other_content_is_not() {
-    let closed = [Event::OrderNotFound, Event::Priced, Event::Replaced, Event::DecidedOtherwise, Event::AttemptClosed];
+    let closed = [
+        Event::OrderNotFound,
+        Event::Priced,
+        Event::Replaced,
+        Event::DecidedOtherwise,
+        Event::ReservationNotFound,
+        Event::AttemptClosed,
+    ];
     let (effects, answer) = pay(&closed);
     assert_eq!((effects.last(), answer), (Some(&Effect::Close { attempt: 0 }), Answer::GivenUp));
-    let other = [&closed[..4], &[Event::DecidedOtherwise]].concat();
+    let other = [&closed[..5], &[Event::DecidedOtherwise]].concat();
     assert_eq!(pay(&other).1, Answer::KeyReused);
 }
 
@@ -159,6 +170,34 @@ fn what_costs_nothing_asks_nobody_for_money() {
     let (effects, answer) = pay(&[&bought[..], &[Event::Recorded, Event::CaptureTried, Event::Acknowledged]].concat());
     assert_eq!((&effects[2], answer), (&Effect::Purchase, Answer::Placed));
     assert!(!effects.contains(&Effect::Authorise));
+}
+
+#[test]
+fn an_order_that_cost_nothing_stays_so_when_its_price_rises_and_one_that_was_paid_for_when_it_falls() {
+    let risen = [Event::OrderUnknown, Event::Priced, Event::Replaced, Event::DecidedOtherwise];
+    let fallen = [Event::OrderUnknown, Event::PricedAtNothing, Event::DecidedOtherwise];
+    for retry in [&risen[..], &fallen] {
+        let after = |found| pay(&[retry, &[found, Event::RecordingFailed]].concat());
+        let (effects, answer) = after(Event::ReservationFound { same: true });
+        assert_eq!(answer, Answer::Accepted);
+        assert!(!effects.contains(&Effect::Authorise), "nobody pays for it again");
+        let first = |found| pay(&[retry, &[found]].concat()).1;
+        assert_eq!(first(Event::ReservationRecorded), Answer::Unavailable(Away::Database));
+        assert_eq!(first(Event::InventoryAway), Answer::Unavailable(Away::Inventory));
+        assert_eq!(first(Event::InventoryUnknown), Answer::Unknown);
+        assert_eq!(first(Event::ReservationFound { same: false }), Answer::KeyReused);
+    }
+}
+
+#[test]
+fn a_paid_order_whose_first_hold_ended_is_found_when_its_price_has_fallen_to_nothing() {
+    let fallen = [Event::OrderUnknown, Event::PricedAtNothing, Event::DecidedOtherwise, Event::HoldExpired];
+    let after = |more: &[Event]| pay(&[&fallen[..], more].concat());
+    let (effects, answer) = after(&[Event::ReservationFound { same: true }, Event::RecordingFailed]);
+    assert_eq!((effects[4], answer), (Effect::LookUpReservation { attempt: 1 }, Answer::Accepted));
+    assert_eq!(after(&[Event::ReservationNotFound]).1, Answer::KeyReused);
+    let declined = [&fallen[..3], &[Event::HoldReleased, Event::PaymentDeclined]].concat();
+    assert_eq!(pay(&declined).1, Answer::Declined);
 }
 
 #[test]
