@@ -13,8 +13,8 @@ mod list;
 mod load;
 mod report;
 mod serve;
-mod watch;
 mod stage;
+mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -59,11 +59,6 @@ impl Admin {
         views.into_iter().flatten().max_by_key(|view| (view.leader.is_some(), view.term, view.applied_index))
     }
 
-    /// What one node says.
-    pub(super) async fn view_of(&self, node: &str) -> anyhow::Result<ClusterView> {
-        self.ask::<ClusterView>(node, paths::CLUSTER, None::<&()>).await
-    }
-
     /// Hands leadership to the node at that address.
     pub(super) async fn transfer(&self, view: &ClusterView, to: &str) -> anyhow::Result<()> {
         let leader = view.leader.as_ref().context("nobody leads the inventory now")?;
