@@ -23,8 +23,8 @@ const MAX_STEPS: usize = 500;
 pub(super) const TOPOLOGIES: [&str; 3] = ["three-regions", "one-region", "ha"];
 
 /// Without a word on it: shoppers and clients that one busy machine serves in a debug build, and times that drills are used to.
-pub(super) const DEFAULT_RATE: f64 = 10.0;
-pub(super) const DEFAULT_DEALS: f64 = 20.0;
+pub(super) const DEFAULT_RATE: f64 = 4.0;
+pub(super) const DEFAULT_DEALS: f64 = 8.0;
 pub(super) const DEFAULT_LEASE: Duration = Duration::from_secs(5);
 pub(super) const DEFAULT_AGAIN_WITHIN: Duration = Duration::from_secs(60);
 
