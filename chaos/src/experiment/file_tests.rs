@@ -112,11 +112,12 @@ fn drawn_faults_are_a_seeds_and_can_be_written_down_as_steps() {
 #[test]
 fn the_published_schema_is_the_one_that_files_are_read_by() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/experiment.schema.json");
-    let made = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(path, &made).unwrap();
+        std::fs::write(path, serde_json::to_string_pretty(&schema()).unwrap() + "\n").unwrap();
     }
-    assert_eq!(std::fs::read_to_string(path).unwrap(), made, "run the test with UPDATE_SCHEMA=1 and commit the file");
+    // As values: the order of keys depends on what else is built.
+    let published: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert!(published == schema(), "run the test with UPDATE_SCHEMA=1 and commit the file");
 }
 
 #[test]
