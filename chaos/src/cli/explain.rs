@@ -39,8 +39,8 @@ pub(crate) fn run(args: &ExplainArgs) -> ExitCode {
         print!("{}", explain_fault(entry));
         return ExitCode::SUCCESS;
     }
-    // A word without a folder or an ending is a name, and no file of that name is meant.
-    if !what.contains(['/', '.']) && chaos::drill::Drill::named(what).is_none() {
+    // Where there is no such file, a name was meant.
+    if !std::path::Path::new(what).exists() && !what.ends_with(".toml") && chaos::drill::Drill::named(what).is_none() {
         let faults = CATALOG.map(|entry| entry.name).join(", ");
         let drills = chaos::drill::DRILLS.map(|drill| drill.name).join(", ");
         eprintln!("error: {what:?} is no fault ({faults}), no drill ({drills}) and no file");

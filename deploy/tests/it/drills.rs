@@ -59,8 +59,9 @@ impl Place {
     }
 
     fn run(&self, file: &Path) -> Command {
-        let mut command = self.command(&["run", file.to_str().unwrap(), "--output", "json", "--out"]);
-        command.arg(self.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let out = self.folder.path().to_str().unwrap();
+        let mut command = self.command(&["run", file.to_str().unwrap(), "--output", "json", "--out", out]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 }
