@@ -79,8 +79,9 @@ fn a_program_reads_a_line_a_look_and_may_stop_reading() {
 fn the_terminal_is_as_it_was_however_it_ends() {
     let scene = Scene::set();
     for key in ["q", "\u{3}"] {
-        // A terminal of its own (util-linux); what is typed there comes from here.
-        let line = format!("{} watch --topology {}", env!("CARGO_BIN_EXE_chaos"), scene.file.display());
+        // A terminal of its own (util-linux), which has no size until it is given one; what is typed there comes from here.
+        let line =
+            format!("stty rows 50 cols 120; exec {} watch --topology {}", env!("CARGO_BIN_EXE_chaos"), scene.file.display());
         let mut terminal = Command::new("script");
         terminal
             .args(["-q", "-f", "-e", "-c", &line, "/dev/null"])
