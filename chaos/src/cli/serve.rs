@@ -1,9 +1,12 @@
 //! `chaos serve`
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, ensure};
-use chaos::serve::{Programme, Setup, run as serve};
+use chaos::{
+    drill::{self, DRILLS},
+    serve::{Programme, Setup, run as serve},
+};
 use chaos_api::Drill;
 use clap::Args;
 use deploy_api::Control;
@@ -13,24 +16,6 @@ use super::Where;
 
 /// Shorter ones are guessed.
 const MIN_TOKEN_BYTES: usize = 16;
-
-/// Drills by name, as they are offered to operators.
-const DRILLS: [(&str, &str); 14] = [
-    ("leader-loss", "the inventory's leader is killed"),
-    ("leader-pause", "the leader stops past its lease and comes back"),
-    ("adversity-ladder", "one run through rising stages"),
-    ("region-loss", "everything of a region is killed"),
-    ("region-partition", "a region is reachable by shoppers and cut off from the others"),
-    ("rolling-restart", "every process is restarted, one after the other"),
-    ("postgres-loss", "PostgreSQL is killed"),
-    ("redis-loss", "a region's Redis is killed"),
-    ("slow-region", "a region is far away and its links lose time"),
-    ("disk-full", "a node of the inventory has no space left"),
-    ("clock-skew", "a node's clock is wrong"),
-    ("membership-change-under-load", "nodes come and go while orders are taken"),
-    ("flash-sale", "10,000 shoppers, 500 units, the leader killed twice"),
-    ("everything", "random faults"),
-];
 
 #[derive(Args)]
 pub(crate) struct ServeArgs {
@@ -62,11 +47,17 @@ impl ServeArgs {
     }
 }
 
+/// As operators are told of it.
+fn offered(drill: &drill::Drill) -> Drill {
+    let about = drill.experiment(&BTreeMap::new()).map(|experiment| experiment.hypothesis).unwrap_or_default();
+    Drill { name: drill.name.to_owned(), about }
+}
+
 pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     init_logging("chaos", "drills", "local");
     let topology_file = std::path::absolute(args.at.file())?;
     let beside = || topology_file.with_file_name("drills");
-    let drills = DRILLS.map(|(name, about)| Drill { name: name.to_owned(), about: about.to_owned() }).to_vec();
+    let drills = DRILLS.iter().map(offered).collect();
     let programme = Programme {
         program: args.program.clone().map_or_else(std::env::current_exe, Ok)?,
         topology_file: topology_file.clone(),
