@@ -1,10 +1,10 @@
 //! Building the services.
 
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 
-use crate::plan::target_directory;
+use crate::{cargo::cargo, plan::target_directory};
 
 /// Where the built programs are.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub(crate) fn package(name: &str) -> anyhow::Result<Programs> {
 }
 
 fn build(wanted: &[&str], release: bool) -> anyhow::Result<Programs> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.arg("build").args(wanted).arg("--manifest-path");
     cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
     if release {

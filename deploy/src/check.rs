@@ -1,14 +1,10 @@
 //! `cargo deploy test`: what CI runs.
 
-use std::{
-    env,
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::{env, process::Stdio, time::Instant};
 
 use backing_servers::{Postgres, Redis, ensure_installed, free_port};
 
-use crate::plan::target_directory;
+use crate::{cargo::cargo, plan::target_directory};
 
 /// Password of the throw-away PostgreSQL.
 const PASSWORD: &str = "test";
@@ -20,7 +16,7 @@ struct Step {
 }
 
 fn installed(tool: &str) -> bool {
-    let mut command = Command::new("cargo");
+    let mut command = cargo();
     command.args([tool, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
@@ -53,7 +49,7 @@ pub(crate) fn run() -> anyhow::Result<u8> {
     for step in steps() {
         let began = Instant::now();
         eprintln!("── {}", step.name);
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut command = cargo();
         command.args(&step.arguments).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         command.env("STOREFRONT_TEST_POSTGRES", postgres.url(PASSWORD, "postgres")).env("STOREFRONT_TEST_REDIS", redis.url());
         command.env("CARGO_TARGET_DIR", target_directory());

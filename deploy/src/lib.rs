@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod build;
+mod cargo;
 mod certificates;
 mod check;
 mod cli;

@@ -5,7 +5,6 @@
 use std::{
     fs::{self, File},
     path::Path,
-    process::Command,
     time::SystemTime,
 };
 
@@ -13,7 +12,7 @@ use anyhow::{Context, ensure};
 use backing_servers::{Postgres, ensure_installed, free_port};
 use sqlx::{PgPool, migrate::Migrator};
 
-use crate::plan::target_directory;
+use crate::{cargo::cargo, plan::target_directory};
 
 /// Password of the throw-away instance.
 const PASSWORD: &str = "prepare";
@@ -47,7 +46,7 @@ fn prepare(root: &Path, url: &str) -> anyhow::Result<usize> {
     fs::create_dir_all(&heard)?;
     // The compiler must look at every query, also of a crate that it has compiled before.
     File::options().append(true).open(orders.join("src/lib.rs"))?.set_modified(SystemTime::now())?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.args(["check", "--package", "orders"]).current_dir(root);
     cargo.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", &heard).env("DATABASE_URL", url);
     ensure!(
