@@ -136,11 +136,13 @@ impl Observed {
     ) -> Self {
         let (before, now) = (before.buckets(name, wanted), now.buckets(name, wanted));
         let count_before = |bound: f64| before.iter().find(|(known, _)| known.total_cmp(&bound).is_eq()).map(|(_, count)| *count);
+        // Where one became smaller the process began anew, and all of them with it.
+        let began_anew = now.iter().any(|(bound, count)| count_before(*bound).is_some_and(|before| before > *count));
         // Buckets are cumulative.
         let mut below = 0.0;
         let mut fell = Vec::new();
         for (bound, count) in now {
-            let up_to = grown(count_before(bound), Some(count));
+            let up_to = if began_anew { count } else { grown(count_before(bound), Some(count)) };
             fell.push((bound, (up_to - below).max(0.0)));
             below = up_to.max(below);
         }

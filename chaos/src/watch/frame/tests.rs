@@ -24,7 +24,7 @@ fn screen() -> Screen {
 /// `UPDATE_GOLDEN=1` writes it anew.
 #[test]
 fn a_picture_is_drawn_as_it_was_agreed() {
-    let drawn = plain(&screen(), 110);
+    let drawn = plain(&screen(), 120);
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/src/watch/frame/golden.txt");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(golden, &drawn).unwrap();
