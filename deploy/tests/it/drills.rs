@@ -66,12 +66,17 @@ impl Place {
     }
 }
 
+fn is_paused(process: &deploy_api::Process) -> bool {
+    let stat = process.pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok()).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|after| after.starts_with('T'))
+}
+
 fn said(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(output)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_leader_passes_and_what_did_not_bite_or_was_given_up_does_not() {
+async fn a_lost_leader_passes_and_what_did_not_bite_proves_nothing() {
     let place = Place::start().await;
     let kill = "at = \"0s\"\nfault = \"process.kill\"\ntarget = \"leader\"\nfor = \"4s\"\nproof = \"process_gone\"";
     let file = experiment(place.folder.path(), "leader-loss", kill);
@@ -87,25 +92,28 @@ async fn a_lost_leader_passes_and_what_did_not_bite_or_was_given_up_does_not() {
     assert!(page.contains("<div class=\"badge PASS\">") && page.contains("process.kill"));
     assert!(fs::read_to_string(folder.join("junit.xml")).unwrap().contains("name=\"linearizable\""));
 
-    // There are no links here that could be cut.
-    let cut = "at = \"0s\"\nfault = \"partition.isolate\"\ntarget = \"leader\"\nfor = \"2s\"";
-    let invalid = place.run(&experiment(place.folder.path(), "no-links", cut)).output().unwrap();
+    // Somebody else heals it: it did not last as long as it had to.
+    let pause = "at = \"0s\"\nfault = \"process.pause\"\ntarget = \"random(follower)\"\nfor = \"8s\"";
+    let run = place.run(&experiment(place.folder.path(), "cut-short", pause)).spawn().unwrap();
+    eventually("the fault", async || place.running.topology().processes.iter().any(is_paused).then_some(())).await;
+    assert!(place.command(&["heal", "--all"]).output().unwrap().status.success());
+    let invalid = run.wait_with_output().unwrap();
     let run = said(&invalid);
     assert_eq!((invalid.status.code(), &run["verdict"]), (Some(5), &"INVALID".into()), "{}", text(&invalid));
-    assert!(run["run"]["invalid"].as_str().unwrap().contains("--links"), "{}", run["run"]["invalid"]);
+    assert!(run["run"]["invalid"].as_str().unwrap().contains("before its time"), "{run}");
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_up_is_healed_at_once_and_is_no_pass() {
+    let place = Place::start().await;
     let pause = "at = \"0s\"\nfault = \"process.pause\"\ntarget = \"random(follower)\"\nfor = \"10m\"";
     let run = place.run(&experiment(place.folder.path(), "given-up", pause)).spawn().unwrap();
-    let paused = |process: &deploy_api::Process| {
-        let stat = process.pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok()).unwrap_or_default();
-        stat.rsplit(") ").next().is_some_and(|after| after.starts_with('T'))
-    };
-    eventually("the fault", async || place.running.topology().processes.iter().any(paused).then_some(())).await;
-    let second = place.run(&file).output().unwrap();
+    eventually("the fault", async || place.running.topology().processes.iter().any(is_paused).then_some(())).await;
+    let second = place.run(&experiment(place.folder.path(), "second", pause)).output().unwrap();
     assert!(second.status.code() == Some(1) && text(&second).contains("\"given-up\" goes on"), "{}", text(&second));
     let aborted = place.command(&["abort"]).output().unwrap();
     assert!(aborted.status.success() && text(&aborted).contains("given-up is given up"), "{}", text(&aborted));
-    assert!(!place.running.topology().processes.iter().any(paused), "abort came back before it was healed");
+    assert!(!place.running.topology().processes.iter().any(is_paused), "abort came back before it was healed");
     let given_up = run.wait_with_output().unwrap();
     assert_eq!((given_up.status.code(), &said(&given_up)["verdict"]), (Some(6), &"ABORTED".into()), "{}", text(&given_up));
     assert_eq!(Marker::found(&place.running.place.topology_file()), None);
