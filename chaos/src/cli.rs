@@ -8,6 +8,7 @@ mod drill;
 mod explain;
 mod heal;
 mod inject;
+mod interrupts;
 mod kubernetes;
 mod list;
 mod load;

@@ -14,7 +14,7 @@ pub fn exactly_once(history: &[Operation], shop: &[ShopLine]) -> Verdict {
     let commands = of_commands(history, &mut violations);
     let keys = of_keys(shop, &mut violations);
     if commands + keys == 0 {
-        return Verdict::skipped(EXACTLY_ONCE, "nothing was asked for");
+        return Verdict::skipped(EXACTLY_ONCE, "nothing that was asked for was decided");
     }
     let summary = match violations.len() {
         0 => format!("{commands} commands and {keys} keys were decided at most once each"),
@@ -23,12 +23,13 @@ pub fn exactly_once(history: &[Operation], shop: &[ShopLine]) -> Verdict {
     Verdict::new(EXACTLY_ONCE, Outcome::Pass, summary, violations)
 }
 
-/// Gives how many commands there are.
+/// Gives how many commands were decided.
 fn of_commands(history: &[Operation], into: &mut Vec<Violation>) -> u64 {
     let mut commands: BTreeMap<(&str, &str, Op), Vec<&Operation>> = BTreeMap::new();
     for line in history.iter().filter(|line| !line.id.is_empty()) {
         commands.entry((&line.sku, &line.id, line.op)).or_default().push(line);
     }
+    let mut known = 0;
     for ((sku, id, op), lines) in &commands {
         let remembered = |line: &&&Operation| match op {
             Op::Receive | Op::Reserve | Op::Purchase => line.is_decided(),
@@ -36,6 +37,7 @@ fn of_commands(history: &[Operation], into: &mut Vec<Violation>) -> u64 {
         };
         let mut decided = lines.iter().filter(remembered);
         let Some(first) = decided.next() else { continue };
+        known += 1;
         let other = |line: &&&Operation| {
             first.out != line.out || (*op != Op::Status && first.ver.zip(line.ver).is_some_and(|(one, other)| one != other))
         };
@@ -45,7 +47,7 @@ fn of_commands(history: &[Operation], into: &mut Vec<Violation>) -> u64 {
         }
         taken_once(&commands, (sku, id, *op), first, into);
     }
-    commands.len() as u64
+    known
 }
 
 /// The units that an id took in the end are those that were asked for.

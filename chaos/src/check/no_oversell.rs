@@ -19,6 +19,10 @@ pub fn no_oversell(history: &[Operation]) -> Verdict {
     for (at, line) in history.iter().enumerate().filter(|(_, line)| line.out != Out::Fail) {
         of_sku.entry(&line.sku).or_default().push((at, line));
     }
+    let took = |line: &Operation| line.out == Out::Ok && matches!(line.op, Op::Reserve | Op::Purchase);
+    if !history.iter().any(took) {
+        return Verdict::skipped(NO_OVERSELL, "nobody was given anything");
+    }
     let violations: Vec<Violation> = of_sku.iter().filter_map(|(sku, lines)| oversold(sku, lines)).collect();
     let summary = match violations.len() {
         0 => format!("no SKU of {} ever gave more than it had", of_sku.len()),

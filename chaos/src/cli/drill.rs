@@ -21,6 +21,7 @@ use serde_json::json;
 use super::{
     Output,
     check::{exit_code, table},
+    interrupts::Interrupts,
     stage::{At, Launched},
 };
 
@@ -139,11 +140,12 @@ async fn all(
     below: &Path,
     command: &str,
 ) -> anyhow::Result<Vec<Run>> {
-    let (first_seed, mut runs) = (experiment.seed, Vec::new());
+    let (first_seed, mut runs, interrupts) = (experiment.seed, Vec::new(), Interrupts::heard()?);
     for nth in 0..how.repeat {
         experiment.seed = first_seed.wrapping_add(u64::from(nth));
         let run = one(&experiment, how, launched, below, command).await?;
-        let is_over = run.grade() == Grade::Aborted;
+        // Whatever else was found, it was given up.
+        let is_over = run.aborted.is_some() || interrupts.any();
         runs.push(run);
         if is_over {
             break;

@@ -144,9 +144,8 @@ async fn here(args: &InjectArgs, fault: Fault, target: &Target, id: &str) -> any
         proof = held => Some(proof),
         () = stop.as_mut() => None,
     };
-    let was_lost = injected.was_lost();
-    injected.heal().await.context("the fault is not healed; it heals when its lease is over")?;
-    Ok(ended(args, proof.transpose()?.as_ref(), was_lost))
+    let was_there = injected.heal().await.context("the fault is not healed; it heals when its lease is over")?;
+    Ok(ended(args, proof.transpose()?.as_ref(), !was_there))
 }
 
 fn say(args: &InjectArgs, id: &str, targets: &[String], proof: Option<&Proof>) {

@@ -106,11 +106,17 @@ impl<'a> Stage<'a> {
     }
 
     /// Whoever is at the terminal says when.
-    async fn wait(&self, what: &str) {
+    ///
+    /// # Errors
+    /// Nobody is there.
+    async fn wait(&self, what: &str) -> Result<(), String> {
         if let Some(keys) = self.keys.lock().await.as_mut() {
             (self.tell)(&Event::Next { what: what.to_owned() });
-            let _ = keys.next_line().await;
+            if !matches!(keys.next_line().await, Ok(Some(_))) {
+                return Err(format!("nobody is at the terminal to say when: {what}"));
+            }
         }
+        Ok(())
     }
 
     /// # Errors
@@ -120,7 +126,7 @@ impl<'a> Stage<'a> {
         let wanted = format!("{} at {}", pick.entry.name, pick.target);
         match self.pace {
             Pace::Schedule => sleep_until(began + step.at).await,
-            Pace::Human => self.wait(&format!("{wanted} ({})", pick.entry.about)).await,
+            Pace::Human => self.wait(&format!("{wanted} ({})", pick.entry.about)).await?,
         }
         // Each step draws by itself, and the same in every run of the seed.
         let seed = self.experiment.seed.wrapping_add(nth as u64);
@@ -132,21 +138,20 @@ impl<'a> Stage<'a> {
         let injected = self.injector.inject(&id, action, self.experiment.abort.lease).await.map_err(failed)?;
         (self.tell)(&Event::Injected { what: what.clone() });
         let index = self.note(pick.entry.name, &targets, &snapshot, &injected);
-        let proved = self.prove(&what, index, &injected).await;
+        let mut proved = self.prove(&what, index, &injected).await;
         if proved.is_ok() {
             match self.pace {
                 Pace::Schedule => sleep_until(injected.began() + pick.time).await,
-                Pace::Human => self.wait(&format!("{what} is healed")).await,
+                Pace::Human => proved = self.wait(&format!("{what} is healed")).await,
             }
         }
-        let was_lost = injected.was_lost();
-        injected.heal().await.map_err(|error| format!("{what} could not be healed: {error:#}"))?;
+        let was_there = injected.heal().await.map_err(|error| format!("{what} could not be healed: {error:#}"))?;
         let now_ms = self.now_ms();
         self.with(|faults| faults[index].to_ms = Some(now_ms));
         (self.tell)(&Event::Healed { what: what.clone() });
-        match was_lost {
-            true => Err(format!("{what} ended before its time: its lease was not renewed")),
-            false => proved,
+        match was_there {
+            true => proved,
+            false => Err(format!("{what} ended before its time: its lease was not renewed")),
         }
     }
 

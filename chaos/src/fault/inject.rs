@@ -46,6 +46,7 @@ pub struct Injected {
     baseline: Baseline,
     renewer: Option<JoinHandle<()>>,
     lost: Arc<AtomicBool>,
+    lease: Duration,
     began: Instant,
 }
 
@@ -127,16 +128,15 @@ impl Injector {
         let baseline = Baseline::take(self, &action).await?;
         let lost = Arc::new(AtomicBool::new(false));
         let (injector, id_of, began) = (self.clone(), id.to_owned(), Instant::now());
-        let mut injected = Injected { injector, id: id_of, action, baseline, renewer: None, lost: lost.clone(), began };
+        let mut injected = Injected { injector, id: id_of, action, baseline, renewer: None, lost: lost.clone(), lease, began };
         if let Err(error) = self.begin(id, &injected.action, lease).await {
             // Half of it may be there already.
             let _ = self.end(id, &injected.action).await;
             return Err(error);
         }
-        if matches!(injected.action, Action::Hold { .. } | Action::Links(_)) {
-            let (injector, names, of_links) =
-                (self.clone(), parts(id, &injected.action), matches!(injected.action, Action::Links(_)));
-            injected.renewer = Some(tokio::spawn(async move { injector.renew(names, of_links, lease, &lost).await }));
+        if injected.lasts() {
+            let (injector, id, action) = (self.clone(), id.to_owned(), injected.action.clone());
+            injected.renewer = Some(tokio::spawn(async move { injector.renew(&id, &action, lease, &lost).await }));
         }
         Ok(injected)
     }
@@ -173,22 +173,27 @@ impl Injector {
         self.supervisor(move |control| control.hold(hold)).await
     }
 
-    async fn renew(&self, names: Vec<String>, of_links: bool, lease: Duration, lost: &AtomicBool) {
+    async fn renew(&self, id: &str, action: &Action, lease: Duration, lost: &AtomicBool) {
         let mut turns = tokio::time::interval(lease / RENEWALS);
         turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // The first tick is at once.
         turns.tick().await;
         loop {
             turns.tick().await;
-            for name in &names {
-                let name = name.clone();
-                let renewed = match (&self.proxy, of_links) {
-                    (Some(proxy), true) => proxy.renew(&name, lease).await.is_ok(),
-                    _ => self.supervisor(move |control| control.renew(&name, lease)).await.is_ok(),
-                };
-                lost.fetch_or(!renewed, Ordering::Relaxed);
-            }
+            lost.fetch_or(!self.is_there(id, action, lease).await, Ordering::Relaxed);
         }
+    }
+
+    /// Renews each part: whether all of them were there.
+    async fn is_there(&self, id: &str, action: &Action, lease: Duration) -> bool {
+        let mut all = true;
+        for name in parts(id, action) {
+            all &= match (&self.proxy, action) {
+                (Some(proxy), Action::Links(_)) => proxy.renew(&name, lease).await.is_ok(),
+                _ => self.supervisor(move |control| control.renew(&name, lease)).await.is_ok(),
+            };
+        }
+        all
     }
 
     async fn end(&self, id: &str, action: &Action) -> anyhow::Result<()> {
@@ -234,15 +239,22 @@ impl Injected {
     }
 
     /// Whether a renewal failed, so that the fault may have healed before its time.
-    pub fn was_lost(&self) -> bool {
+    fn was_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Comes back when it is healed.
-    pub async fn heal(mut self) -> anyhow::Result<()> {
+    /// Whether it goes on until it is healed.
+    fn lasts(&self) -> bool {
+        matches!(self.action, Action::Hold { .. } | Action::Links(_))
+    }
+
+    /// Comes back when it is healed: whether it had been there until now. Between two renewals somebody else may have healed it.
+    pub async fn heal(mut self) -> anyhow::Result<bool> {
         if let Some(renewer) = self.renewer.take() {
             renewer.abort();
         }
-        self.injector.end(&self.id, &self.action).await
+        let was_there = !self.lasts() || self.injector.is_there(&self.id, &self.action, self.lease).await;
+        self.injector.end(&self.id, &self.action).await?;
+        Ok(was_there && !self.was_lost())
     }
 }

@@ -99,9 +99,10 @@ pub(super) fn is_over(expires: Option<&String>, now: OffsetDateTime) -> bool {
     expires.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()).is_none_or(|at| at <= now)
 }
 
-/// As a crash is: at once, and this pod alone, not one that took its name since.
+/// As a crash is, and this pod alone, not one that took its name since. A second and not none: without one the API forgets the pod before its
+/// node has ended it, and a StatefulSet starts another beside it, two members under one name.
 pub(super) fn delete_options(pod: &Pod) -> Value {
-    json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}})
+    json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 1, "preconditions": {"uid": pod.uid}})
 }
 
 /// In one request, so that there is no moment at which nobody knows how many there were.

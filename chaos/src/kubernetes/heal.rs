@@ -40,14 +40,23 @@ pub struct Active {
 impl Cluster {
     /// What is broken now, by whomever.
     pub async fn active(&self) -> anyhow::Result<Vec<Active>> {
-        self.changed_by(FAULT).await
+        let (active, failed) = self.changed_by(FAULT).await;
+        failed.map_or(Ok(active), Err)
     }
 
-    async fn changed_by(&self, selector: &str) -> anyhow::Result<Vec<Active>> {
+    /// What can be seen, and why the rest cannot: what may not be listed hides nothing else from being healed.
+    async fn changed_by(&self, selector: &str) -> (Vec<Active>, Option<anyhow::Error>) {
         let kinds = [(NETWORKING, "networkpolicies")].into_iter().chain(WorkloadKind::ALL.map(|kind| (APPS, kind.plural())));
-        let mut active = Vec::new();
+        let (mut active, mut failed) = (Vec::new(), None);
         for (group, plural) in kinds {
-            for WorkloadObject { metadata, .. } in self.list::<WorkloadObject>(group, plural, selector).await? {
+            let objects = match self.list::<WorkloadObject>(group, plural, selector).await {
+                Ok(objects) => objects,
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+            };
+            for WorkloadObject { metadata, .. } in objects {
                 active.push(Active {
                     fault: metadata.labels.get(FAULT).cloned().unwrap_or_default(),
                     object: format!("{plural}/{}", metadata.name),
@@ -58,33 +67,34 @@ impl Cluster {
                 });
             }
         }
-        Ok(active)
+        (active, failed)
     }
 
     /// Gives the names of the faults that were healed. It may be called at any time, any number of times.
     pub async fn heal(&self, which: Which) -> anyhow::Result<Vec<String>> {
         let now = OffsetDateTime::now_utc();
         let mut faults: Vec<String> = Vec::new();
-        for active in self.active().await? {
+        let (active, mut failed) = self.changed_by(FAULT).await;
+        for active in active {
             if (which == Which::All || is_over(active.expires.as_ref(), now)) && !faults.contains(&active.fault) {
                 faults.push(active.fault);
             }
         }
         for fault in &faults {
-            self.heal_fault(fault).await.with_context(|| fault.clone())?;
+            failed = failed.or(self.heal_fault(fault).await.with_context(|| fault.clone()).err());
         }
         if which == Which::All {
             // Labels of pods whose policy is gone hurt nobody, and keep them from being hurt again.
-            self.unmark(FAULT).await?;
+            failed = failed.or(self.unmark(FAULT).await.err());
         }
-        Ok(faults)
+        failed.map_or(Ok(faults), Err)
     }
 
     /// Objects of one fault. All of them are tried, also where one cannot be healed.
     pub(super) async fn heal_fault(&self, id: &str) -> anyhow::Result<()> {
         let selector = format!("{FAULT}={id}");
-        let mut failed = None;
-        for active in self.changed_by(&selector).await? {
+        let (active, mut failed) = self.changed_by(&selector).await;
+        for active in active {
             let healed = match active.is_policy {
                 true => self.ask(Method::DELETE, &active.path, None).await.map(drop),
                 false => self.patch(&active.path, &scale_back(active.replicas)).await.map(drop),
@@ -96,9 +106,10 @@ impl Cluster {
     }
 
     async fn unmark(&self, selector: &str) -> anyhow::Result<()> {
+        let mut failed = None;
         for pod in self.list::<WorkloadObject>("api/v1", "pods", selector).await? {
-            self.patch(&self.pod_path(&pod.metadata.name), &mark(None)).await?;
+            failed = failed.or(self.patch(&self.pod_path(&pod.metadata.name), &mark(None)).await.err());
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }

@@ -39,7 +39,8 @@ pub(super) async fn before(cluster: &Cluster, deeds: &[Deed]) -> anyhow::Result<
 
 /// What is still to be seen; nothing when the deed shows.
 async fn missing(cluster: &Cluster, world: &World, deed: &Deed, baseline: &Baseline) -> Option<String> {
-    let uids: BTreeSet<&str> = world.pods.iter().map(|pod| pod.uid.as_str()).collect();
+    let listed = world.pods.iter().map(|pod| &pod.uid).chain(&world.leaving);
+    let uids: BTreeSet<&str> = listed.map(String::as_str).collect();
     match deed {
         Deed::Delete(pods) => {
             let left = pods.iter().find(|pod| uids.contains(pod.uid.as_str()))?;

@@ -139,14 +139,16 @@ pub struct Pod {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct World {
     pub pods: Vec<Pod>,
+    /// Ids of pods that are on their way out: they may serve still.
+    pub leaving: Vec<String>,
     pub workloads: Vec<Workload>,
 }
 
 impl World {
     pub(super) fn of(pods: Vec<PodObject>, workloads: Vec<(WorkloadKind, Vec<WorkloadObject>)>) -> Self {
-        // One that is on its way out is not there any more.
-        let pods: Vec<PodObject> = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
-        let mut world = Self::default();
+        let (pods, leaving): (Vec<PodObject>, Vec<PodObject>) =
+            pods.into_iter().partition(|pod| pod.metadata.deletion_timestamp.is_none());
+        let mut world = Self { leaving: leaving.into_iter().map(|pod| pod.metadata.uid).collect(), ..Self::default() };
         for (kind, objects) in workloads {
             for WorkloadObject { metadata, spec } in objects {
                 let wanted = &spec.selector.match_labels;

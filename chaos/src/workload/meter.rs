@@ -22,16 +22,22 @@ pub struct Meter {
 }
 
 /// What came of the requests of some seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub ok: u64,
     pub failed: u64,
+    /// Still without an answer.
+    pub open: u64,
     pub p99_us: u64,
+    /// Regions in which something was due and nothing succeeded.
+    pub silent: Vec<String>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
     cells: BTreeMap<(u64, String, &'static str), Cell>,
+    /// What was due in a second and has no answer yet.
+    open: BTreeMap<(u64, String, &'static str), u64>,
     load: Load,
 }
 
@@ -70,10 +76,27 @@ impl Meter {
         self.note(due, region, kind, Some("shed"));
     }
 
+    fn second(&self, due: Instant) -> u64 {
+        due.saturating_duration_since(self.began).as_secs()
+    }
+
+    /// A request is due now: until it is noted, or left, it has no answer.
+    pub fn awaits(&self, due: Instant, region: &str, kind: &'static str) {
+        let second = self.second(due);
+        self.with(|seen| *seen.open.entry((second, region.to_owned(), kind)).or_default() += 1);
+    }
+
+    /// Who asked went away, and that is no error of the shop.
+    pub fn left(&self, due: Instant, region: &str, kind: &'static str) {
+        let second = self.second(due);
+        self.with(|seen| seen.close(second, region, kind));
+    }
+
     /// A request that was due then has its answer now, or `error`.
     pub fn note(&self, due: Instant, region: &str, kind: &'static str, error: Option<&str>) {
-        let (second, took_us) = (due.saturating_duration_since(self.began).as_secs(), microseconds(due.elapsed()));
+        let (second, took_us) = (self.second(due), microseconds(due.elapsed()));
         self.with(|seen| {
+            seen.close(second, region, kind);
             let cell = seen.cells.entry((second, region.to_owned(), kind)).or_insert_with(Cell::new);
             match error {
                 None => cell.ok_us.saturating_record(took_us),
@@ -87,18 +110,24 @@ impl Meter {
         u64::try_from(moment.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Requests that were due in these seconds and have their answer; of every kind where none is named.
+    /// Requests that were due in these seconds; of every kind where none is named.
     pub fn summary(&self, kind: Option<&str>, seconds: std::ops::Range<u64>) -> Summary {
         self.with(|seen| {
-            let (mut sum, mut failed) = (Cell::new(), 0);
-            for ((second, _, of), cell) in &seen.cells {
-                if seconds.contains(second) && kind.is_none_or(|kind| kind == *of) {
-                    // Both have the same bounds.
-                    let _ = sum.ok_us.add(&cell.ok_us);
-                    failed += cell.errors.values().sum::<u64>();
-                }
+            let (mut sum, mut failed, mut open) = (Cell::new(), 0, 0);
+            let mut regions: BTreeMap<&str, u64> = BTreeMap::new();
+            let is_meant = |second: &u64, of: &str| seconds.contains(second) && kind.is_none_or(|kind| kind == of);
+            for ((_, region, _), cell) in seen.cells.iter().filter(|((second, _, of), _)| is_meant(second, of)) {
+                // Both have the same bounds.
+                let _ = sum.ok_us.add(&cell.ok_us);
+                failed += cell.errors.values().sum::<u64>();
+                *regions.entry(region).or_default() += cell.ok_us.len();
             }
-            Summary { ok: sum.ok_us.len(), failed, p99_us: sum.ok_us.value_at_quantile(0.99) }
+            for ((_, region, _), count) in seen.open.iter().filter(|((second, _, of), _)| is_meant(second, of)) {
+                open += count;
+                regions.entry(region).or_default();
+            }
+            let silent = regions.into_iter().filter(|(_, ok)| *ok == 0).map(|(region, _)| region.to_owned()).collect();
+            Summary { ok: sum.ok_us.len(), failed, open, p99_us: sum.ok_us.value_at_quantile(0.99), silent }
         })
     }
 
@@ -118,6 +147,18 @@ impl Meter {
             };
             (seen.cells.iter().map(sample).collect(), seen.load)
         })
+    }
+}
+
+impl Seen {
+    fn close(&mut self, second: u64, region: &str, kind: &'static str) {
+        let key = (second, region.to_owned(), kind);
+        if let Some(open) = self.open.get_mut(&key) {
+            *open -= 1;
+            if *open == 0 {
+                self.open.remove(&key);
+            }
+        }
     }
 }
 

@@ -58,12 +58,12 @@ impl Shop {
         self.look(edge, region, wanted[0].0, due).await;
         tokio::time::sleep(thinks[0]).await;
         let Ok(shopper) = Shopper::register(self.http.clone(), edge).await else {
-            return self.meter.note(due, region, "browse", Some("no session"));
+            return self.meter.note(due, region, "checkout", Some("no session"));
         };
         let mut lines = Vec::new();
         for (offer, qty) in wanted {
             if shopper.add(edge, offer.sku.as_str(), qty).await.is_err() {
-                return self.meter.note(due, region, "browse", Some("no cart"));
+                return self.meter.note(due, region, "checkout", Some("no cart"));
             }
             lines.push(Line { sku: offer.sku.to_string(), qty: u64::from(qty) });
         }
@@ -102,6 +102,7 @@ impl Shop {
         let (nth, at, lines) = of;
         let key = Uuid::new_v4().to_string();
         let home = self.edges[at].1.clone();
+        self.meter.awaits(intended, &home, "checkout");
         for attempt in 0..ATTEMPTS {
             let (edge, region) = &self.edges[(at + attempt as usize) % self.edges.len()];
             let call = self.meter.now();
@@ -133,7 +134,7 @@ impl Shop {
                     return self.meter.note(intended, &home, "checkout", wrong);
                 }
                 // Went away; nobody knows, and that is no error of the shop.
-                (_, false, Some(false)) => return,
+                (_, false, Some(false)) => return self.meter.left(intended, &home, "checkout"),
                 _ => {}
             }
             tokio::time::sleep(PAUSE * (attempt + 1)).await;

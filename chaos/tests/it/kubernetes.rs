@@ -64,7 +64,7 @@ async fn the_leaders_pod_is_deleted_without_grace_and_by_its_id() {
     let cluster = Cluster::start().await;
     let output = cluster.run(&["inject", "process.kill", "--target", "kubernetes:leader", "--for", "1ms"]).await;
     assert!(output.status.success() && text(&output).contains("took effect: 1 pods are gone"), "{}", text(&output));
-    let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0, "preconditions": {"uid": "uid-2"}});
+    let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 1, "preconditions": {"uid": "uid-2"}});
     let line = "DELETE /api/v1/namespaces/shop/pods/inventory-1".to_owned();
     assert_eq!(cluster.api.asked(), [Asked { line, content_type: "application/json".to_owned(), body }]);
     cluster.is_understood();

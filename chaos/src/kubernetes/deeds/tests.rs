@@ -35,7 +35,7 @@ fn world() -> World {
         workload(WorkloadKind::StatefulSet, "inventory", &["inventory-0", "inventory-1"]),
         workload(WorkloadKind::Deployment, "edge", &["edge-a"]),
     ];
-    World { pods, workloads }
+    World { pods, workloads, ..World::default() }
 }
 
 fn planned(fault: &str, targets: &[&str], world: &World) -> Result<Vec<Deed>, NotThere> {
