@@ -11,6 +11,7 @@ mod reading;
 
 pub use collect::{Collector, PERIOD};
 pub use frame::{Screen, plain};
+pub(crate) use metrics::whole;
 pub use metrics::{MetricsError, Samples};
 pub use picture::{FaultNow, Node, Picture, Presence, Served, Service, Shop};
 pub use reading::{Reading, Said};

@@ -13,7 +13,7 @@ use axum::{
     Router,
     body::Body,
     extract::{FromRequest, Request, State},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{delete, get},
 };
 use chaos_api::{Order, paths};
@@ -54,12 +54,12 @@ async fn stream(State(operate): State<Arc<Operate>>) -> Answer {
     let answer = operate.controller.ask(Method::GET, paths::STREAM, None).await?;
     match answer.status().is_success() {
         true => Ok(operate.relay.pass_on(answer, room)),
-        false => Ok(controller::whole(answer).await?),
+        false => controller::whole(answer).await,
     }
 }
 
 async fn list(State(operate): State<Arc<Operate>>) -> Answer {
-    Ok(controller::whole(operate.controller.ask(Method::GET, paths::DRILLS, None).await?).await?)
+    controller::whole(operate.controller.ask(Method::GET, paths::DRILLS, None).await?).await
 }
 
 async fn start(State(operate): State<Arc<Operate>>, request: Request) -> Answer {
@@ -73,7 +73,7 @@ async fn start(State(operate): State<Arc<Operate>>, request: Request) -> Answer 
     }
     tracing::info!(drill = order.drill, region = order.region, "an operator starts a drill");
     let answer = operate.controller.ask(Method::POST, paths::DRILLS, Some(&order)).await?;
-    Ok(controller::whole(answer).await?)
+    controller::whole(answer).await
 }
 
 async fn stop(State(operate): State<Arc<Operate>>, request: Request<Body>) -> Answer {
@@ -82,5 +82,5 @@ async fn stop(State(operate): State<Arc<Operate>>, request: Request<Body>) -> An
     }
     tracing::info!("an operator stops the drill");
     let answer = operate.controller.ask(Method::DELETE, paths::RUNNING, None).await?;
-    Ok(controller::whole(answer).await?.into_response())
+    controller::whole(answer).await
 }

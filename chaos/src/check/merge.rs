@@ -4,11 +4,11 @@ use std::{cmp::Ordering, pin::Pin};
 
 use futures_util::{
     Stream, StreamExt,
-    stream::{Peekable, try_unfold},
+    stream::{BoxStream, Peekable, try_unfold},
 };
 
 type Pairs<A, B> = (Option<A>, Option<B>);
-type Boxed<'a, T, E> = Peekable<Pin<Box<dyn Stream<Item = Result<T, E>> + Send + 'a>>>;
+type Boxed<'a, T, E> = Peekable<BoxStream<'a, Result<T, E>>>;
 
 /// Of each key, what `left` and `right` have. Only what was not yet given is in memory.
 pub fn merge<'a, A, B, K, E>(
@@ -56,7 +56,7 @@ where
     T: Send + Sync + 'a,
     E: Send + Sync + 'a,
 {
-    let items: Pin<Box<dyn Stream<Item = Result<(K, T), E>> + Send + 'a>> = Box::pin(items);
+    let items: BoxStream<'a, Result<(K, T), E>> = Box::pin(items);
     try_unfold(items.peekable(), |mut items| async move {
         let Some((key, first)) = items.next().await.transpose()? else { return Ok(None) };
         let mut run = vec![first];

@@ -17,7 +17,7 @@ use super::{
     access::Access,
     world::{Items, PART_OF, Pod, PodObject, WorkloadKind, WorkloadObject, World},
 };
-use crate::watch::Samples;
+use crate::watch::{Samples, whole};
 
 /// Longest wait for an answer of the API.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -150,8 +150,7 @@ impl Cluster {
             let text = self.admin(pod, "/metrics").await.ok()?;
             let samples = Samples::parse(std::str::from_utf8(&text).ok()?).ok()?;
             let term = samples.total("inventory_term")?;
-            // A term is a small whole number.
-            (samples.total("inventory_leads")? > 0.0).then(|| (pod.name.clone(), term.max(0.0) as u64))
+            (samples.total("inventory_leads")? > 0.0).then(|| (pod.name.clone(), whole(term)))
         });
         join_all(asked).await.into_iter().flatten().max_by_key(|(_, term)| *term)
     }

@@ -12,7 +12,10 @@ use ratatui::{
 };
 use time::{OffsetDateTime, macros::format_description};
 
-use super::picture::{FaultNow, Node, Picture, Presence, Served, Service};
+use super::{
+    metrics::whole,
+    picture::{FaultNow, Node, Picture, Presence, Served, Service},
+};
 
 /// Looks that the curve of checkouts shows: two minutes.
 const KEPT_LOOKS: usize = 120;
@@ -36,7 +39,7 @@ impl Screen {
             self.accepted.pop_front();
         }
         // Tenths, so that a slow shop has a curve too.
-        self.accepted.push_back((picture.shop.accepted_per_s.unwrap_or_default().clamp(0.0, 1e12) * 10.0) as u64);
+        self.accepted.push_back(whole(picture.shop.accepted_per_s.unwrap_or_default() * 10.0));
         self.picture = Some(picture);
     }
 

@@ -163,7 +163,7 @@ async fn runs_and_pictures_are_streamed_though_nobody_of_the_topology_answers() 
     let (mut pieces, mut heard) = (answer.bytes_stream(), String::new());
     let listen = async {
         while !heard.contains("event: picture") || !heard.contains("event: runs") || !heard.ends_with("\n\n") {
-            heard.push_str(&String::from_utf8(pieces.next().await.unwrap().unwrap().to_vec()).unwrap());
+            heard.push_str(std::str::from_utf8(&pieces.next().await.unwrap().unwrap()).unwrap());
         }
     };
     tokio::time::timeout(Duration::from_secs(60), listen).await.unwrap();

@@ -234,6 +234,10 @@ impl<'a> History<'a> {
             into.push(step);
             return true;
         }
+        if !asked.all.iter().any(|(_, line)| line.out == Out::Unknown) {
+            // Every answer says that it did nothing: what was found afterwards cannot stand for it.
+            return false;
+        }
         match self.ended_as(ends_as) {
             Some((at, line)) => {
                 (step.deadline, step.ver) = (line.ret, line.ver);
@@ -243,9 +247,7 @@ impl<'a> History<'a> {
             None if self.found.iter().any(|(.., settled)| !matches!(settled, Settled::Never | Settled::Held)) => return false,
             None => step.call = step.call.max(self.not_before(&[Settled::Never, Settled::Held])),
         }
-        if asked.all.iter().any(|(_, line)| line.out == Out::Unknown) || step.must() {
-            into.push(step.clone());
-        }
+        into.push(step.clone());
         step.must()
     }
 

@@ -97,6 +97,19 @@ fn a_lost_acknowledged_purchase_and_a_leaked_hold_are_rejected() {
 }
 
 #[test]
+fn a_confirm_that_did_nothing_explains_no_sale() {
+    let received = line(Op::Receive, "r", 4, (0, 1), Out::Ok);
+    let held = line(Op::Reserve, "h", 1, (2, 9), Out::Ok);
+    // It may have come before the hold; then nobody has sold it.
+    let confirmed = told(Op::Confirm, "h", 0, (8, 15), Out::NotFound, (None, None));
+    let sold = told(Op::Status, "h", 0, (20, 20), Out::Ok, (Some(1), None));
+    let lines = [received, held, confirmed, sold];
+    assert!(matches!(decided(&lines), Decision::Violated { .. }), "{:?}", decided(&lines));
+    let kept = told(Op::Status, "h", 0, (20, 20), Out::Ok, (None, None));
+    assert_eq!(decided(&[&lines[..3], &[kept]].concat()), Decision::Explained);
+}
+
+#[test]
 fn an_answer_that_was_lost_may_have_been_executed_and_may_not() {
     let received = line(Op::Receive, "r", 2, (0, 1), Out::Ok);
     let lost = Operation { ret: None, ..line(Op::Purchase, "a", 2, (2, 2), Out::Unknown) };
