@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use chaos::fault::{Fault, Injector, Proof, Target, plan};
+use chaos::{
+    experiment,
+    fault::{Fault, Injector, Proof, Target, plan},
+};
 use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,9 +16,6 @@ use super::{
     Output, Where,
     kubernetes::{self, KubernetesArgs, Victim},
 };
-
-/// Longest time for one fault: a night.
-const MAX_TIME: Duration = Duration::from_secs(12 * 3_600);
 
 #[derive(Args)]
 pub(crate) struct InjectArgs {
@@ -46,17 +46,10 @@ pub(crate) struct InjectArgs {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => return Err(format!("{text:?} is no time; say 500ms, 10s or 5m")),
-    };
-    let number: u64 = number.parse().map_err(|_| format!("{text:?} is no time; say 500ms, 10s or 5m"))?;
-    let time = Duration::from_millis(number.saturating_mul(unit_ms));
-    if time.is_zero() || time > MAX_TIME { Err(format!("1ms to {} hours", MAX_TIME.as_secs() / 3_600)) } else { Ok(time) }
+    match experiment::time(text) {
+        Ok(time) if time.is_zero() => Err("1ms is the least".to_owned()),
+        read => read.map_err(|error| error.to_string()),
+    }
 }
 
 fn parameter(text: &str) -> Result<(String, i64), String> {

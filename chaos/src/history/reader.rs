@@ -40,7 +40,6 @@ fn open(path: &Path) -> Result<BufReader<File>, HistoryError> {
     File::open(path).map(BufReader::new).map_err(|source| HistoryError::Unreadable { path: path.to_owned(), source })
 }
 
-/// Reads lines from anywhere; `path` is for errors. `fault` says why a line makes no sense.
 /// The lines of a history that is still written; the last one may be half there.
 pub fn read_so_far(path: &Path) -> Result<Vec<Operation>, HistoryError> {
     let unreadable = |source| HistoryError::Unreadable { path: path.to_owned(), source };
@@ -49,6 +48,7 @@ pub fn read_so_far(path: &Path) -> Result<Vec<Operation>, HistoryError> {
     parse(path, &text[..whole], Operation::fault)
 }
 
+/// Reads lines from anywhere; `path` is for errors. `fault` says why a line makes no sense.
 pub fn parse<T: DeserializeOwned>(
     path: &Path,
     mut from: impl BufRead,

@@ -5,13 +5,14 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chaos_api::{Run, RunState, Runs};
 use futures_util::StreamExt;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+use storefront_service::testing::eventually;
 
 const TOKEN: &str = "a-token-of-the-controller";
 
@@ -78,16 +79,12 @@ impl Controller {
     }
 
     async fn ended(&self, id: u64) -> Run {
-        let began = Instant::now();
-        loop {
+        eventually("the run's end", async || {
             let (_, runs) = self.ask(Method::GET, "/v1/drills", TOKEN, None).await;
             let runs: Runs = serde_json::from_value(runs).unwrap();
-            if let Some(run) = runs.runs.into_iter().find(|run| run.id == id && run.state == RunState::Ended) {
-                return run;
-            }
-            assert!(began.elapsed() < Duration::from_secs(60), "run {id} does not end");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            runs.runs.into_iter().find(|run| run.id == id && run.state == RunState::Ended)
+        })
+        .await
     }
 }
 
@@ -117,11 +114,7 @@ async fn one_drill_runs_at_a_time_and_can_be_stopped() {
     assert!(second["type"].as_str().unwrap().ends_with("/drill-running"), "{second}");
     assert!(second["detail"].as_str().unwrap().contains("run 1, flash-sale, has not ended"), "{second}");
     let log = PathBuf::from(first["report"].as_str().unwrap()).join("drill.log");
-    let began = Instant::now();
-    while !std::fs::read_to_string(&log).unwrap().contains("asked") {
-        assert!(began.elapsed() < Duration::from_secs(60));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("the drill", async || std::fs::read_to_string(&log).unwrap().contains("asked").then_some(())).await;
     assert_eq!(controller.ask(Method::DELETE, "/v1/drills/running", TOKEN, None).await.0, StatusCode::ACCEPTED);
     let run = controller.ended(1).await;
     assert_eq!((run.verdict.as_deref(), run.exit_code), (Some("ABORTED"), Some(6)));

@@ -3,6 +3,7 @@
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
+use storefront_service::testing::eventually;
 use tokio::process::Command;
 
 use crate::stand_in::{Asked, NAMESPACE, StandIn, TOKEN};
@@ -144,7 +145,7 @@ async fn what_a_killed_tool_left_is_healed_when_its_lease_is_over_or_by_heal_all
     assert!(text(&whole).contains("nothing was broken"), "{}", text(&whole));
     let arguments = ["inject", "partition.isolate", "--target", "kubernetes:edge:eu", "--for", "10m", "--lease", "60s"];
     let mut tool = cluster.chaos(&arguments).stdout(Stdio::piped()).spawn().unwrap();
-    until("a policy", || cluster.policies() == 1).await;
+    eventually("a policy", async || (cluster.policies() == 1).then_some(())).await;
     tool.kill().await.unwrap();
     let early = cluster.run(&["heal", "--expired", "--target", "kubernetes"]).await;
     assert!(text(&early).contains("nothing was broken") && cluster.policies() == 1, "{}", text(&early));
@@ -158,14 +159,6 @@ async fn what_a_killed_tool_left_is_healed_when_its_lease_is_over_or_by_heal_all
     assert!(text(&late).contains("1 faults are healed"), "{}", text(&late));
     assert_eq!((cluster.policies(), cluster.marked_pods()), (0, 0));
     cluster.is_understood();
-}
-
-async fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let began = std::time::Instant::now();
-    while !is() {
-        assert!(began.elapsed() < std::time::Duration::from_secs(60), "not in time: {what}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test]
