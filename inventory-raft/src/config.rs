@@ -42,7 +42,7 @@ pub struct Config {
     /// Between two heartbeats in milliseconds; at least twice the largest round trip, with TLS three times
     #[arg(long, env = "HEARTBEAT_MS", default_value_t = 100)]
     pub heartbeat_ms: u64,
-    /// Shortest silence in milliseconds after which a follower asks for votes; the longest is twice that
+    /// Shortest silence of the leader in milliseconds after which a follower asks for votes; the longest is 1.3 times that
     #[arg(long, env = "ELECTION_MS", default_value_t = 400)]
     pub election_ms: u64,
     /// Log entries between two snapshots
@@ -104,8 +104,7 @@ impl Config {
             node_id: self.node_id,
             data_dir: self.data_dir.clone(),
             heartbeat: Duration::from_millis(self.heartbeat_ms),
-            election_min: Duration::from_millis(self.election_ms),
-            election_max: Duration::from_millis(2 * self.election_ms),
+            silence: Duration::from_millis(self.election_ms),
             snapshot_every: self.snapshot_every,
             members: members(&self.peers),
             bootstrap: self.bootstrap,

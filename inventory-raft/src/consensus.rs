@@ -12,11 +12,13 @@ mod network;
 mod node;
 mod peer_gate;
 mod persister;
+mod silence;
 mod simulated;
 mod snapshot;
 pub(crate) mod snapshot_file;
 mod state_machine;
 mod type_config;
+mod vacancy;
 mod view;
 
 pub(crate) use directories::Directories;

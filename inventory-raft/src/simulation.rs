@@ -89,8 +89,8 @@ pub struct Settings {
     /// Real directory for snapshots; it lives through crashes.
     pub data_dir: PathBuf,
     pub heartbeat: Duration,
-    pub election_min: Duration,
-    pub election_max: Duration,
+    /// Shortest silence of a leader after which it is replaced.
+    pub silence: Duration,
     /// Log entries between two snapshots.
     pub snapshot_every: u64,
     /// The first members; empty on a node that joins later.
@@ -163,8 +163,7 @@ impl Node {
             node_id: settings.node_id,
             data_dir: settings.data_dir,
             heartbeat: settings.heartbeat,
-            election_min: settings.election_min,
-            election_max: settings.election_max,
+            silence: settings.silence,
             snapshot_every: settings.snapshot_every,
             bootstrap: !settings.members.is_empty(),
             members: settings.members.into_iter().map(|id| (id, peer(id))).collect::<BTreeMap<_, _>>(),

@@ -17,7 +17,7 @@ use crate::{
 
 /// As a node has it by default.
 const HEARTBEAT: Duration = Duration::from_millis(100);
-const ELECTION: Duration = Duration::from_millis(400);
+const SILENCE: Duration = Duration::from_millis(400);
 
 /// Runs until the host is crashed. A node that stops by itself is a finding.
 pub(crate) async fn run(world: World, id: u64) -> turmoil::Result {
@@ -32,8 +32,7 @@ pub(crate) async fn run(world: World, id: u64) -> turmoil::Result {
         node_id: id,
         data_dir: world.directory(id),
         heartbeat: HEARTBEAT,
-        election_min: ELECTION,
-        election_max: 2 * ELECTION,
+        silence: SILENCE,
         snapshot_every: world.plan.snapshot_every,
         members: if id <= world.plan.nodes { (1..=world.plan.nodes).collect() } else { Vec::new() },
     };

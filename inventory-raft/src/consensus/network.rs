@@ -20,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use futures_util::{Stream, TryStreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{Stream, StreamExt, TryStreamExt, future::BoxFuture, stream::BoxStream};
 use http::{Request as Sent, StatusCode, request::Builder};
 use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Frame, Incoming};
@@ -45,6 +45,7 @@ use super::{
     snapshot::{SnapshotDir, SnapshotFile},
     state_machine::SharedState,
     type_config::{Peer, SnapshotMeta, TypeConfig, Vote},
+    vacancy::Vacancy,
 };
 
 /// Hex of the postcard of `(vote, meta)`; the body is the snapshot file.
@@ -263,11 +264,11 @@ pub(crate) struct PeerServer {
     pub(crate) snapshots: SnapshotDir,
 }
 
-/// The RPCs that peers call, for the Raft port.
-pub(super) fn raft_router(server: PeerServer, gate: Gate) -> Router {
+/// The RPCs that peers call, for the Raft port. When a leader's stream ends, `vacancy` hears of it.
+pub(super) fn raft_router(server: PeerServer, vacancy: Vacancy, gate: Gate) -> Router {
     Router::new()
         .route("/raft/v1/append", post(append))
-        .route("/raft/v1/append-stream", post(stream_append))
+        .route("/raft/v1/append-stream", post(|server, request| stream_append(server, request, vacancy)))
         .route("/raft/v1/vote", post(vote))
         .route("/raft/v1/pre-vote", post(pre_vote))
         .route("/raft/v1/transfer-leader", post(transfer_leader))
@@ -305,10 +306,11 @@ async fn append(State(server): State<PeerServer>, request: Request) -> Result<Re
     Ok(answer(&done))
 }
 
-async fn stream_append(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {
-    let sender = Sender::of(&request);
+async fn stream_append(State(server): State<PeerServer>, request: Request, vacancy: Vacancy) -> Response {
+    let (sender, open) = (Sender::of(&request), vacancy.stream());
     let body = request.into_body().into_data_stream();
-    Ok(Body::from_stream(append_stream::serve(&server.raft, server.shared, sender, body)).into_response())
+    let answers = append_stream::serve(&server.raft, server.shared, sender, body);
+    Body::from_stream(answers.inspect(move |_| _ = &open)).into_response()
 }
 
 async fn vote(State(server): State<PeerServer>, request: Request) -> Result<Response, Response> {

@@ -26,9 +26,11 @@ use super::{
     network::{NetworkFactory, PeerServer, raft_router},
     peer_gate::Gate,
     persister::{self, Persister},
+    silence::election_timeouts,
     snapshot::{SnapshotDir, SnapshotFile},
     state_machine::{SharedState, StateMachine},
     type_config::{Peer, TypeConfig},
+    vacancy::Vacancy,
     view::{self, View},
 };
 use crate::stock::{Command, Entry, LogTime, Outcome};
@@ -60,8 +62,8 @@ pub(crate) struct ConsensusConfig {
     pub(crate) node_id: u64,
     pub(crate) data_dir: PathBuf,
     pub(crate) heartbeat: Duration,
-    pub(crate) election_min: Duration,
-    pub(crate) election_max: Duration,
+    /// Shortest silence of a leader after which it is replaced.
+    pub(crate) silence: Duration,
     pub(crate) snapshot_every: u64,
     /// The first members, used once when the cluster begins.
     pub(crate) members: BTreeMap<u64, Peer>,
@@ -139,11 +141,13 @@ impl Consensus {
         let log = LogStore::open(&config.data_dir.join("log"))?;
         let gate = Gate { cluster_id: config.cluster_id.as_str().into(), directories };
         let network = NetworkFactory::new(gate.clone(), tls.cloned());
+        let (node_id, silence, vacancy) = (config.node_id, config.silence, Vacancy::default());
         let mut started = Self::begin(config, shared, snapshots, log, network.clone()).await?;
         started.persister = Mutex::new(Some(persister));
         let raft = started.raft.clone();
-        tokio::spawn(meet_members(raft, network));
-        let peers = raft_router(started.peer_server(), gate);
+        tokio::spawn(meet_members(raft.clone(), network));
+        tokio::spawn(vacancy.clone().follow(raft, node_id, silence));
+        let peers = raft_router(started.peer_server(), vacancy, gate);
         Ok((started, peers))
     }
 
@@ -319,11 +323,12 @@ async fn meet_members(raft: Raft, network: NetworkFactory) {
 
 fn raft_config(config: &ConsensusConfig) -> Result<Config, ConsensusError> {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let (shortest, longest) = election_timeouts(config.silence);
     let settings = Config {
         cluster_name: config.cluster_id.clone(),
         heartbeat_interval: ms(config.heartbeat),
-        election_timeout_min: ms(config.election_min),
-        election_timeout_max: ms(config.election_max),
+        election_timeout_min: ms(shortest),
+        election_timeout_max: ms(longest),
         snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_every),
         max_in_snapshot_log_to_keep: KEEP_ENTRIES.min(config.snapshot_every),
         max_payload_entries: MAX_APPEND_ENTRIES,

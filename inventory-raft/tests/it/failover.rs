@@ -208,3 +208,17 @@ async fn the_watch_tells_every_change_and_resumes() {
     };
     assert_eq!(seen, ("ink".to_owned(), 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_process_is_gone_is_replaced_without_waiting_for_its_silence() {
+    let mut cluster = Cluster::with(&["--election-ms", "6000"], false).await;
+    let before = cluster.leader().await;
+    receive(&cluster.client(), "cup", 1).await;
+    cluster.kill(before);
+    let after = cluster.leader().await;
+    assert_ne!(after, before);
+    let asked = "inventory_elections_for_the_gone_total";
+    let others: Vec<usize> = (0..3).filter(|at| *at != before).collect();
+    assert!(cluster.counted(others[0], asked).await || cluster.counted(others[1], asked).await, "it waited for the silence");
+    assert!(is_ok(&cluster.client().purchase(&context(), &purchase(Uuid::now_v7(), "cup", 1)).await.unwrap()));
+}
