@@ -29,6 +29,9 @@ pub struct Run {
     /// RFC 3339.
     pub began_at: String,
     pub length_ms: u64,
+    /// From when on it was steady, before anything was broken; `None`: nobody waited for it, or it never was.
+    #[serde(default)]
+    pub steady_ms: Option<u64>,
     pub samples: Vec<Sample>,
     pub faults: Vec<Fault>,
     pub reigns: Vec<Reign>,

@@ -29,6 +29,8 @@ pub(super) const STEADY_AGAIN: &str = "steady_again";
 /// How it went.
 pub(super) struct Directed {
     pub(super) faults: Vec<Fault>,
+    /// From when on it was steady before.
+    pub(super) steady_ms: Option<u64>,
     pub(super) steady_again: Option<Verdict>,
     pub(super) invalid: Option<String>,
     pub(super) aborted: Option<String>,
@@ -49,7 +51,7 @@ pub(super) async fn direct(stage: &Stage<'_>, sale: Option<&Sale>, history: Path
         // What the schedule had begun is nobody's any more.
         stage.injector.heal_all().await.context("not everything is healed; `chaos heal --all` tries again")?;
     }
-    Ok(Directed { faults: stage.close(), steady_again, invalid, aborted })
+    Ok(Directed { faults: stage.close(), steady_ms: stage.steady_ms(), steady_again, invalid, aborted })
 }
 
 /// # Errors
@@ -57,9 +59,10 @@ pub(super) async fn direct(stage: &Stage<'_>, sale: Option<&Sale>, history: Path
 async fn course(stage: &Stage<'_>, sale: Option<&Sale>) -> Result<Verdict, String> {
     let steady = &stage.experiment.steady;
     (stage.tell)(&Event::Gate { window: steady.window });
-    is_steady(stage, 0, GATE_WINDOWS * steady.window + WARM_UP)
+    let found_ms = is_steady(stage, 0, GATE_WINDOWS * steady.window + WARM_UP)
         .await
         .map_err(|wrong| format!("it was not steady before anything was broken: {}", wrong.join("; ")))?;
+    stage.was_steady(found_ms);
     if let Some(sale) = sale {
         sale.open().await.map_err(|error| format!("the sale did not open: {error:#}"))?;
     }
@@ -84,7 +87,7 @@ async fn course(stage: &Stage<'_>, sale: Option<&Sale>) -> Result<Verdict, Strin
         tokio::time::sleep_until(began + time).await;
     }
     Ok(match is_steady(stage, healed_ms, steady.again_within + steady.window).await {
-        Ok(()) => {
+        Ok(_) => {
             (stage.tell)(&Event::Again);
             let took = stage.now_ms().saturating_sub(healed_ms);
             Verdict::new(
@@ -101,17 +104,19 @@ async fn course(stage: &Stage<'_>, sale: Option<&Sale>) -> Result<Verdict, Strin
     })
 }
 
-/// Until a whole window since then is steady.
-async fn is_steady(stage: &Stage<'_>, since_ms: u64, within: Duration) -> Result<(), Vec<String>> {
+/// Until a whole window since then is steady: when that began.
+async fn is_steady(stage: &Stage<'_>, since_ms: u64, within: Duration) -> Result<u64, Vec<String>> {
     let (steady, until) = (&stage.experiment.steady, Instant::now() + within);
     let mut last = vec!["no whole window was over".to_owned()];
     loop {
+        let mut began = 0;
         if let Some(seconds) = window(steady, since_ms, stage.now_ms()) {
             let level = if steady.replicas_level { stage.injector.level().await } else { Ok(()) };
+            began = seconds.start * 1_000;
             last = wrong(steady, &summary(stage.meter, &seconds), level);
         }
         if last.is_empty() {
-            return Ok(());
+            return Ok(began);
         }
         if Instant::now() > until {
             return Err(last);

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -74,6 +74,7 @@ pub(super) struct Stage<'a> {
     pub(super) tell: &'a (dyn Fn(&Event) + Sync),
     pub(super) pace: Pace,
     faults: Mutex<Vec<Fault>>,
+    steady_ms: OnceLock<u64>,
     keys: tokio::sync::Mutex<Option<Lines<BufReader<Stdin>>>>,
 }
 
@@ -84,7 +85,16 @@ impl<'a> Stage<'a> {
         tell: &'a (dyn Fn(&Event) + Sync),
     ) -> Self {
         let keys = (pace == Pace::Human).then(|| BufReader::new(tokio::io::stdin()).lines());
-        Self { experiment, injector, meter, tell, pace, faults: Mutex::default(), keys: tokio::sync::Mutex::new(keys) }
+        Self {
+            experiment,
+            injector,
+            meter,
+            tell,
+            pace,
+            faults: Mutex::default(),
+            steady_ms: OnceLock::new(),
+            keys: tokio::sync::Mutex::new(keys),
+        }
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Vec<Fault>) -> T) -> T {
@@ -93,6 +103,15 @@ impl<'a> Stage<'a> {
 
     pub(super) fn now_ms(&self) -> u64 {
         self.meter.now() / 1_000_000
+    }
+
+    /// The gate is open: it was steady from then on.
+    pub(super) fn was_steady(&self, from_ms: u64) {
+        let _ = self.steady_ms.set(from_ms);
+    }
+
+    pub(super) fn steady_ms(&self) -> Option<u64> {
+        self.steady_ms.get().copied()
     }
 
     /// The faults in order; what is still open ends now.

@@ -74,12 +74,15 @@ pub async fn run(experiment: &Experiment, setting: Setting<'_>, tell: &(dyn Fn(&
         command: setting.command.to_owned(),
         began_at,
         length_ms: driven.length_ms,
+        steady_ms: directed.steady_ms,
         samples: driven.samples.clone(),
         faults: directed.faults.clone(),
         reigns: driven.reigns.clone(),
         load: driven.load,
         objective_ppm: experiment.steady.checkout_success_ppm.unwrap_or(999_000),
         experiment: Some(experiment.text.clone()),
+        invalid: directed.invalid.clone(),
+        aborted: directed.aborted.clone(),
         ..Run::default()
     };
     judge(&mut run, experiment, &driven, directed, &books);
@@ -115,6 +118,5 @@ fn judge(run: &mut Run, experiment: &Experiment, driven: &Driven, directed: Dire
     let skipped = run.checks.iter().find(|verdict| verdict.outcome == Outcome::Skipped);
     let unproved = skipped.map(|verdict| format!("{} had nothing to look at: {}", verdict.check, verdict.summary));
     let unbroken = run.faults.is_empty().then(|| "nothing was broken".to_owned());
-    run.aborted = directed.aborted;
     run.invalid = directed.invalid.or(unbroken).or(unproved);
 }
