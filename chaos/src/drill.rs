@@ -6,6 +6,7 @@
 mod abort;
 mod builtin;
 mod direct;
+mod judge;
 mod marker;
 mod record;
 mod repeat;

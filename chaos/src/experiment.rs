@@ -16,7 +16,7 @@ pub use bound::BoundError;
 pub use draw::draw;
 pub use explain::{explain_experiment, explain_fault};
 pub use file::{parse, read};
-pub use model::{Abort, AbortWhen, Expect, Experiment, Invariant, Load, Pick, Random, Sale, Steady, Step};
+pub use model::{Abort, AbortWhen, Expect, Experiment, Invariant, LONGEST_RUN, Load, Pick, Random, Sale, Steady, Step};
 pub use schema::schema;
 pub use time::{TimeError, show, time};
 pub use wrong::Wrong;

@@ -17,6 +17,7 @@ use chaos::{
 use clap::Args;
 use comfy_table::Table;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Output,
@@ -143,7 +144,7 @@ async fn all(
     let (first_seed, mut runs, interrupts) = (experiment.seed, Vec::new(), Interrupts::heard()?);
     for nth in 0..how.repeat {
         experiment.seed = first_seed.wrapping_add(u64::from(nth));
-        let run = one(&experiment, how, launched, below, command).await?;
+        let run = one(&experiment, how, (launched, below), (command, interrupts.first())).await?;
         // Whatever else was found, it was given up.
         let is_over = run.aborted.is_some() || interrupts.any();
         runs.push(run);
@@ -154,7 +155,12 @@ async fn all(
     Ok(runs)
 }
 
-async fn one(experiment: &Experiment, how: &How, launched: &Launched, below: &Path, command: &str) -> anyhow::Result<Run> {
+async fn one(
+    experiment: &Experiment,
+    how: &How,
+    (launched, below): (&Launched, &Path),
+    (command, stop): (&str, &CancellationToken),
+) -> anyhow::Result<Run> {
     let folder = Folder::make(below, experiment)?;
     let began = std::time::Instant::now();
     let is_json = how.output == Output::Json;
@@ -164,7 +170,7 @@ async fn one(experiment: &Experiment, how: &How, launched: &Launched, below: &Pa
     };
     let command = format!("{command} --seed {}", experiment.seed);
     let pace = if how.human_pace { Pace::Human } else { Pace::Schedule };
-    let setting = Setting { topology_file: launched.topology_file(), folder: &folder, pace, command: &command };
+    let setting = Setting { topology_file: launched.topology_file(), folder: &folder, pace, command: &command, stop };
     let run = carry_out(experiment, setting, &tell).await?;
     if is_json {
         let folder = folder.path().display().to_string();

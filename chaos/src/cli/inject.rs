@@ -9,7 +9,7 @@ use chaos::{
 };
 use clap::Args;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use storefront_service::shutdown_on_signal;
 use uuid::Uuid;
 
 use super::{
@@ -74,23 +74,13 @@ pub(crate) async fn run(args: InjectArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Whoever wants this to end now wants it healed.
-fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
 async fn in_cluster(args: &InjectArgs, fault: Fault, target: &Target, id: &str) -> anyhow::Result<ExitCode> {
     let planned = kubernetes::planned(&args.kubernetes, &args.fault, fault, target, args.seed).await?;
-    let mut stop = std::pin::pin!(stopped()?);
+    // Whoever wants this to end now wants it healed.
+    let stop = shutdown_on_signal();
     let injected = tokio::select! {
         injected = planned.cluster.inject(id, planned.deeds, args.lease) => injected?,
-        () = stop.as_mut() => anyhow::bail!("stopped while the fault was injected; `chaos heal --all --target kubernetes` heals what is there"),
+        () = stop.cancelled() => anyhow::bail!("stopped while the fault was injected; `chaos heal --all --target kubernetes` heals what is there"),
     };
     let held = async {
         let proof = injected.proof().await;
@@ -100,7 +90,7 @@ async fn in_cluster(args: &InjectArgs, fault: Fault, target: &Target, id: &str) 
     };
     let proof = tokio::select! {
         proof = held => Some(proof),
-        () = stop.as_mut() => None,
+        () = stop.cancelled() => None,
     };
     let was_lost = injected.was_lost();
     injected.heal().await.context("the fault is not healed; `chaos heal --all --target kubernetes` tries again")?;
@@ -122,10 +112,11 @@ async fn here(args: &InjectArgs, fault: Fault, target: &Target, id: &str) -> any
     let snapshot = injector.snapshot().await?;
     let targets = target.resolve(&snapshot, args.seed)?;
     let action = plan(fault, &targets, &snapshot)?;
-    let mut stop = std::pin::pin!(stopped()?);
+    // Whoever wants this to end now wants it healed.
+    let stop = shutdown_on_signal();
     let injected = tokio::select! {
         injected = injector.inject(id, action, args.lease) => injected?,
-        () = stop.as_mut() => anyhow::bail!("stopped while the fault was injected; it heals within {:?}", args.lease),
+        () = stop.cancelled() => anyhow::bail!("stopped while the fault was injected; it heals within {:?}", args.lease),
     };
     let held = async {
         let proof = injected.proof().await;
@@ -135,7 +126,7 @@ async fn here(args: &InjectArgs, fault: Fault, target: &Target, id: &str) -> any
     };
     let proof = tokio::select! {
         proof = held => Some(proof),
-        () = stop.as_mut() => None,
+        () = stop.cancelled() => None,
     };
     let was_there = injected.heal().await.context("the fault is not healed; it heals when its lease is over")?;
     Ok(ended(args, proof.transpose()?.as_ref(), !was_there))

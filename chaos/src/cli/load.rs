@@ -95,6 +95,7 @@ pub(crate) async fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
         reigns: driven.reigns,
         load: driven.load,
         objective_ppm: 999_000,
+        invalid: driven.unread,
         ..Run::default()
     };
     let expected = Expected { in_time: InTime::default(), ..Expected::default() };

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use futures_util::future::try_join_all;
 use tokio::time::{Duration, Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    abort::{Watched, abort},
+    abort::{Over, Watched, abort},
     stage::{Event, Pace, Stage},
     steady::{summary, window, wrong},
 };
@@ -19,10 +19,6 @@ use crate::{
 
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The gate may take so many windows, and a minute for connections and caches to warm up.
-const GATE_WINDOWS: u32 = 3;
-const WARM_UP: Duration = Duration::from_secs(60);
-
 /// What is said of the steady state in the end.
 pub(super) const STEADY_AGAIN: &str = "steady_again";
 
@@ -33,25 +29,32 @@ pub(super) struct Directed {
     pub(super) steady_ms: Option<u64>,
     pub(super) steady_again: Option<Verdict>,
     pub(super) invalid: Option<String>,
+    /// What was broken could not be healed.
+    pub(super) unhealed: Option<String>,
     pub(super) aborted: Option<String>,
 }
 
-pub(super) async fn direct(stage: &Stage<'_>, sale: Option<&Sale>, history: PathBuf) -> anyhow::Result<Directed> {
-    let watched = Watched { meter: stage.meter, history };
-    let (mut invalid, mut aborted, mut steady_again) = (None, None, None);
+/// `stop`: somebody wants it to end.
+pub(super) async fn direct(stage: &Stage<'_>, sale: Option<&Sale>, history: PathBuf, stop: &CancellationToken) -> Directed {
+    let watched = Watched { meter: stage.meter, history, stop };
+    let (mut invalid, mut aborted, mut steady_again, mut unhealed) = (None, None, None, None);
     tokio::select! {
         course = course(stage, sale) => match course {
             Ok(verdict) => steady_again = Some(verdict),
             Err(why) => invalid = Some(why),
         },
-        why = abort(&stage.experiment.abort.any, watched) => aborted = Some(why?),
+        over = abort(&stage.experiment.abort.any, watched) => match over {
+            Over::Aborted(why) => aborted = Some(why),
+            Over::Invalid(why) => invalid = Some(why),
+        },
     }
     if let Some(why) = invalid.as_ref().or(aborted.as_ref()) {
         (stage.tell)(&Event::GivenUp { why: why.clone() });
         // What the schedule had begun is nobody's any more.
-        stage.injector.heal_all().await.context("not everything is healed; `chaos heal --all` tries again")?;
+        unhealed = stage.injector.heal_all().await.err().map(|error| format!("{error:#}"));
+        unhealed.iter().for_each(|why| (stage.tell)(&Event::Unhealed { why: why.clone() }));
     }
-    Ok(Directed { faults: stage.close(), steady_ms: stage.steady_ms(), steady_again, invalid, aborted })
+    Directed { faults: stage.close(), steady_ms: stage.steady_ms(), steady_again, invalid, unhealed, aborted }
 }
 
 /// # Errors
@@ -59,7 +62,7 @@ pub(super) async fn direct(stage: &Stage<'_>, sale: Option<&Sale>, history: Path
 async fn course(stage: &Stage<'_>, sale: Option<&Sale>) -> Result<Verdict, String> {
     let steady = &stage.experiment.steady;
     (stage.tell)(&Event::Gate { window: steady.window });
-    let found_ms = is_steady(stage, 0, GATE_WINDOWS * steady.window + WARM_UP)
+    let found_ms = is_steady(stage, 0, steady.gate_within())
         .await
         .map_err(|wrong| format!("it was not steady before anything was broken: {}", wrong.join("; ")))?;
     stage.was_steady(found_ms);
@@ -81,12 +84,8 @@ async fn course(stage: &Stage<'_>, sale: Option<&Sale>) -> Result<Verdict, Strin
     }
     let healed_ms = stage.now_ms();
     (stage.tell)(&Event::Recovering { within: steady.again_within });
-    if let Some(sale) = &stage.experiment.load.sale {
-        // Everybody has come by then.
-        let time = Duration::from_secs_f64(f64::from(sale.shoppers) / stage.experiment.load.rate);
-        tokio::time::sleep_until(began + time).await;
-    }
-    Ok(match is_steady(stage, healed_ms, steady.again_within + steady.window).await {
+    tokio::time::sleep_until(began + stage.experiment.load.sale_time()).await;
+    Ok(match is_steady(stage, healed_ms, steady.recovery_within()).await {
         Ok(_) => {
             (stage.tell)(&Event::Again);
             let took = stage.now_ms().saturating_sub(healed_ms);

@@ -45,6 +45,7 @@ pub enum Event {
     Recovering { within: Duration },
     Again,
     GivenUp { why: String },
+    Unhealed { why: String },
     Looking,
 }
 
@@ -61,6 +62,7 @@ impl fmt::Display for Event {
             Self::Recovering { within } => write!(f, "everything is healed; it has to be steady again within {}", show(*within)),
             Self::Again => f.write_str("steady again"),
             Self::GivenUp { why } => write!(f, "given up: {why}; healing"),
+            Self::Unhealed { why } => write!(f, "NOT EVERYTHING IS HEALED: {why}; `chaos heal --all` tries again"),
             Self::Looking => f.write_str("looking up what became of every order and every unit"),
         }
     }

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{
     bound::{abort, at_most, did_you_mean, invariant, share},
-    model::{Abort, AbortWhen, Expect, Experiment, Invariant, Load, Pick, Random, Sale, Steady, Step},
+    model::{Abort, AbortWhen, Expect, Experiment, Invariant, LONGEST_RUN, Load, Pick, Random, Sale, Steady, Step},
     time::{show, time},
     wrong::{Wrong, line},
 };
@@ -195,25 +195,52 @@ impl Reader<'_> {
         if file.steps.len() > MAX_STEPS {
             return Err(self.wrong(file.steps[MAX_STEPS].span(), format!("an experiment has up to {MAX_STEPS} steps")));
         }
-        let mut steps = file.steps.iter().map(|step| self.step(step)).collect::<Read<Vec<Step>>>()?;
-        steps.sort_by_key(|step| step.at);
+        let steps = file.steps.iter().map(|step| self.step(step)).collect::<Read<Vec<Step>>>()?;
         let random = file.random.as_ref().map(|random| self.random(random)).transpose()?;
         if steps.is_empty() && random.is_none() {
             return Err(self.wrong(0..0, "nothing is broken: say what in a [[step]], or in [random]"));
         }
+        let (load, steady) = (self.load(&file.load)?, self.steady(&file.steady)?);
+        self.fits(&file, &steps, random.as_ref(), (&load, &steady))?;
+        let mut steps = steps;
+        steps.sort_by_key(|step| step.at);
         Ok(Experiment {
             name,
             hypothesis: file.experiment.hypothesis.clone(),
             seed: file.experiment.seed,
             topology: topology.map_or(TOPOLOGIES[0].to_owned(), |name| name.get_ref().clone()),
-            load: self.load(&file.load)?,
-            steady: self.steady(&file.steady)?,
+            load,
+            steady,
             steps,
             random,
             abort: self.abort(&file.abort)?,
             expect: self.expect(&file.expect)?,
             text: self.text.to_owned(),
         })
+    }
+
+    /// A run ends before the load does, however long its gate and its recovery take.
+    fn fits(&self, file: &File, steps: &[Step], random: Option<&Random>, (load, steady): (&Load, &Steady)) -> Read<()> {
+        let around = steady.gate_within() + steady.recovery_within();
+        let check = |span: std::ops::Range<usize>, takes: Duration| match around + takes <= LONGEST_RUN {
+            true => Ok(()),
+            false => Err(self.wrong(
+                span,
+                format!(
+                    "a run is up to {}; with the gate and the recovery this may take {}",
+                    show(LONGEST_RUN),
+                    show(Duration::from_secs((around + takes).as_secs()))
+                ),
+            )),
+        };
+        check(file.steady.window.span(), Duration::ZERO)?;
+        for (part, step) in file.steps.iter().zip(steps) {
+            check(part.span(), step.at + step.pick.time)?;
+        }
+        if let (Some(part), Some(random)) = (&file.random, random) {
+            check(part.time.span(), random.time)?;
+        }
+        file.load.sale.as_ref().map_or(Ok(()), |sale| check(sale.span(), load.sale_time()))
     }
 
     fn load(&self, of: &LoadPart) -> Read<Load> {

@@ -143,3 +143,20 @@ fn the_schema_takes_what_is_read_and_refuses_what_is_not() {
         assert!(read_it(&text).is_err() && !schema.is_valid(&value(&text)), "{to}: one of the two takes it");
     }
 }
+
+#[test]
+fn what_takes_longer_than_a_load_is_refused_where_it_says_so() {
+    let refused = |from: &str, to: &str| read_it(&WHOLE.replacen(from, to, 1)).unwrap_err().to_string();
+    let step = refused("for = \"60s\"", "for = \"3h\"");
+    assert!(step.starts_with("x.toml:13:1: a run is up to 3h; with the gate and the recovery this may take "), "{step}");
+    let window = refused("window = \"30s\"", "window = \"1h\"");
+    assert!(window.starts_with("x.toml:9:10: a run is up to 3h"), "{window}");
+    let load = "[load]\nrate = 0.5\nsale = { units = 5, shoppers = 10000 }\n[steady]";
+    let sale = refused("[steady]", load);
+    assert!(sale.starts_with("x.toml:10:8: a run is up to 3h"), "{sale}");
+    assert!(read_it(&WHOLE.replacen("[steady]", &load.replace("0.5", "5"), 1)).is_ok());
+    let drawn =
+        "[random]\nfor = \"179m\"\nevery = \"5m\"\n[[random.pick]]\nfault = \"leader.transfer\"\ntarget = \"follower\"\n[abort]";
+    let random = refused("[abort]", drawn);
+    assert!(random.contains(": a run is up to 3h"), "{random}");
+}

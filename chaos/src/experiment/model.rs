@@ -7,6 +7,13 @@ use crate::{
     fault::{Entry, Fault, Needs, Target},
 };
 
+/// Longest run: what a history holds at some thousand operations a second.
+pub const LONGEST_RUN: Duration = Duration::from_secs(3 * 3_600);
+
+/// The gate may take so many windows, and a minute for connections and caches to warm up.
+const GATE_WINDOWS: u32 = 3;
+const WARM_UP: Duration = Duration::from_secs(60);
+
 #[derive(Clone, Debug)]
 pub struct Experiment {
     pub name: String,
@@ -45,6 +52,13 @@ pub struct Sale {
     pub shoppers: u32,
 }
 
+impl Load {
+    /// How long it takes from the opening of the sale until everybody has come.
+    pub fn sale_time(&self) -> Duration {
+        self.sale.map_or(Duration::ZERO, |sale| Duration::from_secs_f64(f64::from(sale.shoppers) / self.rate))
+    }
+}
+
 /// What is so before, and has to be so again afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steady {
@@ -57,6 +71,18 @@ pub struct Steady {
     pub replicas_level: bool,
     /// Longest time from the last heal until a whole window is so.
     pub again_within: Duration,
+}
+
+impl Steady {
+    /// Longest time until it has been steady before anything is broken.
+    pub fn gate_within(&self) -> Duration {
+        GATE_WINDOWS * self.window + WARM_UP
+    }
+
+    /// Longest time after the last heal until a whole window was steady again.
+    pub fn recovery_within(&self) -> Duration {
+        self.again_within + self.window
+    }
 }
 
 /// One fault at a time of the schedule.

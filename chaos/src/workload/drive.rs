@@ -89,6 +89,8 @@ pub struct Driven {
     pub length_ms: u64,
     pub history: Vec<Operation>,
     pub shop: Vec<ShopLine>,
+    /// Why not everything was looked up afterwards: what is missing in the histories was not seen, and is not gone.
+    pub unread: Option<String>,
 }
 
 /// `meter` has the run's clock: marks of faults are to be made by it. Ends when the time is over and everything was looked up, which needs the
@@ -133,24 +135,26 @@ pub async fn drive_with(
     shop_written.end().await?;
     let lines = read_shop(&plan.shop)?;
     let (writer, shop_written) = Writer::append(&plan.shop)?;
-    ending::shop(topology, &crew.client, &lines, began_at, &writer).await?;
+    let orders = ending::shop(topology, &crew.client, &lines, began_at, &writer).await;
     drop(writer);
     shop_written.end().await?;
-    finish(crew, crew_written, meter, &plan.history).await?;
+    let ids = finish(crew, crew_written, meter, &plan.history).await?;
     let (history, shop) = (read_operations(&plan.history)?, read_shop(&plan.shop)?);
-    Ok(Driven { samples, load, reigns, length_ms, history, shop })
+    let unread = orders.and(ids).err().map(|error| format!("what became of it cannot be looked up: {error:#}"));
+    Ok(Driven { samples, load, reigns, length_ms, history, shop, unread })
 }
 
-async fn finish(crew: Arc<Crew>, written: Written, meter: &Meter, path: &Path) -> anyhow::Result<()> {
+/// Gives whether every id could be looked up.
+async fn finish(crew: Arc<Crew>, written: Written, meter: &Meter, path: &Path) -> anyhow::Result<anyhow::Result<()>> {
     let crew = Arc::into_inner(crew).context("a client of the inventory is still at work")?;
     let crew = crew.write_to(None);
     written.end().await?;
     let (writer, written) = Writer::append(path)?;
     let crew = crew.write_to(Some(writer));
-    ending::inventory(&crew, meter, &read_operations(path)?).await?;
+    let looked = ending::inventory(&crew, meter, &read_operations(path)?).await;
     drop(crew);
     written.end().await?;
-    Ok(())
+    Ok(looked)
 }
 
 async fn crew(topology: &Topology, plan: &Plan, meter: &Meter) -> anyhow::Result<(Crew, Written)> {
