@@ -1,16 +1,28 @@
 //! That a run goes on at a topology, for whoever wants to end it: one run at a time.
+//!
+//! The file is never removed: a lock is of a file, and one that was removed is another one. Whoever holds the lock runs, and what the file says
+//! is for the others; a process that is killed holds nothing any more.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::Write,
+    fs::{File, TryLockError},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
+    thread::sleep,
+    time::Duration,
 };
 
 use deploy_api::started;
 use serde::{Deserialize, Serialize};
 
-/// Lies beside `topology.json` while a run goes on.
+/// Lies beside `topology.json`; empty where nothing goes on.
 const FILE: &str = "chaos-run.json";
+
+/// Who holds the lock says who he is at once, and who only looks holds it for a moment: half a second.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Longest that is read of it: a name of 60 bytes and a number.
+const MAX_BYTES: u64 = 1_024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Going {
@@ -24,16 +36,21 @@ struct Going {
 pub enum MarkerError {
     #[error("{experiment:?} goes on at this topology (process {pid}); `chaos abort` ends it")]
     Busy { experiment: String, pid: u32 },
+    #[error("a run begins or ends at this topology now ({path} is locked); try it again")]
+    Changing { path: PathBuf },
     #[error("{path}: {source}")]
-    Unwritable { path: PathBuf, source: std::io::Error },
+    Unwritable { path: PathBuf, source: io::Error },
 }
 
-/// Gone when the run is.
+/// Says nothing any more when the run is gone.
 #[derive(Debug)]
-pub struct Marker(PathBuf);
+pub struct Marker(File);
 
-fn going(path: &Path) -> Option<Going> {
-    let going: Going = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+fn said(file: &File) -> Option<Going> {
+    let mut text = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
+    let going: Going = serde_json::from_slice(&text).ok()?;
+    // Who holds the lock may not have said so yet; until then it is the word of one that was killed.
     (started(going.pid) == Some(going.started)).then_some(going)
 }
 
@@ -44,39 +61,45 @@ impl Marker {
         let pid = std::process::id();
         let own = Going { experiment: experiment.to_owned(), pid, started: started(pid).unwrap_or_default() };
         let text = serde_json::to_vec(&own).map_err(|error| unwritable(error.into()))?;
-        for _ in 0..2 {
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
-                Ok(mut file) => {
-                    file.write_all(&text).map_err(unwritable)?;
-                    return Ok(Self(path));
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                    if let Some(Going { experiment, pid, .. }) = going(&path) {
-                        return Err(MarkerError::Busy { experiment, pid });
-                    }
+        for _ in 0..TRIES {
+            let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
+            match file.try_lock() {
+                Ok(()) => {
                     // Of one that was killed.
-                    fs::remove_file(&path).map_err(unwritable)?;
+                    file.set_len(0).and_then(|()| file.write_all(&text)).map_err(unwritable)?;
+                    return Ok(Self(file));
                 }
-                Err(error) => return Err(unwritable(error)),
+                Err(TryLockError::Error(error)) => return Err(unwritable(error)),
+                Err(TryLockError::WouldBlock) => {}
             }
+            if let Some((experiment, pid)) = Self::found(topology_file) {
+                return Err(MarkerError::Busy { experiment, pid });
+            }
+            sleep(PAUSE);
         }
-        Err(MarkerError::Busy { experiment: experiment.to_owned(), pid })
+        Err(MarkerError::Changing { path })
     }
 
     /// The run that goes on: the name of its experiment and its process.
     pub fn found(topology_file: &Path) -> Option<(String, u32)> {
-        going(&topology_file.with_file_name(FILE)).map(|going| (going.experiment, going.pid))
+        let file = File::open(topology_file.with_file_name(FILE)).ok()?;
+        let Going { experiment, pid, .. } = said(&file)?;
+        // Looked at last, and shared: those who look do not take each other for a run.
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some((experiment, pid))
     }
 }
 
 impl Drop for Marker {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        // The lock ends with the file.
+        let _ = self.0.set_len(0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs, sync::Barrier, thread::scope};
+
     use super::*;
 
     #[test]
@@ -88,9 +111,46 @@ mod tests {
         assert!(matches!(Marker::set(&topology, "second"), Err(MarkerError::Busy { experiment, .. }) if experiment == "first"));
         drop(marker);
         assert_eq!(Marker::found(&topology), None);
-        let killed = Going { experiment: "killed".to_owned(), pid: std::process::id(), started: 1 };
+        let killed = Going { experiment: "killed, and with a longer name".to_owned(), pid: std::process::id(), started: 1 };
         fs::write(topology.with_file_name(FILE), serde_json::to_vec(&killed).unwrap()).unwrap();
         assert_eq!(Marker::found(&topology), None);
-        assert!(Marker::set(&topology, "next").is_ok());
+        let next = Marker::set(&topology, "next").unwrap();
+        assert_eq!(Marker::found(&topology), Some(("next".to_owned(), std::process::id())));
+        drop(next);
+    }
+
+    /// Over what a killed run left, where whoever found it used to remove the file: also the one that another had made meanwhile.
+    #[test]
+    fn of_many_that_begin_at_once_one_runs_and_the_others_are_told_which() {
+        const MANY: usize = 8;
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let topology = folder.path().join("topology.json");
+            let killed = Going { experiment: "killed".to_owned(), pid: std::process::id(), started: 1 };
+            fs::write(topology.with_file_name(FILE), serde_json::to_vec(&killed).unwrap()).unwrap();
+            let (begin, all_tried) = (Barrier::new(MANY), Barrier::new(MANY));
+            let tried: Vec<Result<String, MarkerError>> = scope(|scope| {
+                let one = |nth: usize| {
+                    let (topology, begin, all_tried) = (&topology, &begin, &all_tried);
+                    scope.spawn(move || {
+                        let name = format!("run-{nth}");
+                        begin.wait();
+                        let marker = Marker::set(topology, &name);
+                        all_tried.wait();
+                        marker.map(|_| name)
+                    })
+                };
+                let threads: Vec<_> = (0..MANY).map(one).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let runs: BTreeSet<String> = tried.iter().filter_map(|of| of.as_ref().ok().cloned()).collect();
+            assert_eq!(runs.len(), 1, "{tried:?}");
+            let told = |of: &Result<String, MarkerError>| match of {
+                Ok(_) => true,
+                Err(MarkerError::Busy { experiment, .. }) => runs.contains(experiment),
+                Err(_) => false,
+            };
+            assert!(tried.iter().all(told), "{tried:?}");
+        }
     }
 }
