@@ -1,6 +1,7 @@
 //! Holds processes in their faults, and makes them whole again when the lease is over, whatever became of the holder.
 
 mod family;
+mod leases;
 mod slow;
 
 use std::{
@@ -14,11 +15,11 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use deploy_api::{Hold, HoldView, MAX_LEASE, Process, ProcessFault, ProcessKind};
-use fault_proxy::Leases;
 use rustix::process::Signal;
 
 use crate::{fault_points::FaultPoints, supervisor::Supervisor};
 use family::signal_family;
+use leases::Held;
 use slow::Slowed;
 
 /// Between two looks at the leases.
@@ -31,7 +32,7 @@ const MAX_PROCESSES: usize = 1_000;
 const MAX_CLOCK_MS: u64 = 24 * 3_600 * 1_000;
 
 pub(crate) struct Guardian {
-    held: Mutex<Leases<Hold>>,
+    held: Mutex<Held>,
     slowed: Mutex<BTreeMap<String, Slowed>>,
     /// One change at a time.
     changing: Mutex<()>,
@@ -80,12 +81,12 @@ impl Guardian {
         let look = move || loop {
             thread::sleep(LOOK);
             let guardian = supervisor.guardian();
+            let _one = lock(&guardian.changing);
             let expired = lock(&guardian.held).expire(guardian.began.elapsed());
-            for (id, hold) in expired {
-                eprintln!("nobody renewed {id}; {} work again", hold.processes.join(", "));
-                let _one = lock(&guardian.changing);
-                if let Err(error) = guardian.undo(&supervisor, &id, &hold) {
-                    eprintln!("{id} is not healed: {error:#}");
+            for hold in expired {
+                eprintln!("nobody renewed {}; {} work again", hold.id, hold.processes.join(", "));
+                if let Err(error) = guardian.make_whole(&supervisor, &hold) {
+                    eprintln!("{} is not healed, and is tried again: {error:#}", hold.id);
                 }
             }
         };
@@ -96,6 +97,8 @@ impl Guardian {
         check(&hold)?;
         let _one = lock(&self.changing);
         let processes = processes(supervisor, &hold)?;
+        // What cannot be done here is refused before: undoing it could not be done either, and would be tried for ever.
+        can(supervisor, &hold, &processes)?;
         {
             let mut held = lock(&self.held);
             ensure!(held.get(&hold.id).is_none(), "there is a fault {:?} already; heal it first", hold.id);
@@ -106,12 +109,12 @@ impl Guardian {
                 bail!("the fault {id:?} is at one of these processes already; heal it first");
             }
             let until = self.began.elapsed() + Duration::from_millis(hold.lease_ms);
-            held.set(&hold.id, hold.clone(), until)?;
+            held.set(hold.clone(), until)?;
         }
         let done = self.apply(supervisor, &hold, &processes);
         if done.is_err() {
             lock(&self.held).end(&hold.id);
-            let _ = self.undo(supervisor, &hold.id, &hold);
+            let _ = self.make_whole(supervisor, &hold);
         }
         done
     }
@@ -141,6 +144,13 @@ impl Guardian {
         let slowed = Slowed::start(supervisor.clone(), hold.processes.clone(), stopped_percent)?;
         lock(&self.slowed).insert(hold.id.clone(), slowed);
         Ok(())
+    }
+
+    /// What does not succeed is kept, and the guardian tries again.
+    fn make_whole(&self, supervisor: &Supervisor, hold: &Hold) -> anyhow::Result<()> {
+        let done = self.undo(supervisor, &hold.id, hold);
+        lock(&self.held).tried(hold, done.is_ok(), self.began.elapsed());
+        done
     }
 
     fn undo(&self, supervisor: &Supervisor, id: &str, hold: &Hold) -> anyhow::Result<()> {
@@ -174,7 +184,7 @@ impl Guardian {
     pub(crate) fn heal(&self, supervisor: &Supervisor, id: &str) -> anyhow::Result<()> {
         let _one = lock(&self.changing);
         let held = lock(&self.held).end(id);
-        held.map_or(Ok(()), |hold| self.undo(supervisor, id, &hold))
+        held.map_or(Ok(()), |hold| self.make_whole(supervisor, &hold))
     }
 
     /// All of them, also when one fails; then why.
@@ -183,7 +193,7 @@ impl Guardian {
         let held = lock(&self.held).end_all();
         let failed: Vec<String> = held
             .iter()
-            .filter_map(|(id, hold)| self.undo(supervisor, id, hold).err().map(|error| format!("{id}: {error:#}")))
+            .filter_map(|hold| self.make_whole(supervisor, hold).err().map(|error| format!("{}: {error:#}", hold.id)))
             .collect();
         ensure!(failed.is_empty(), "not healed: {}", failed.join("; "));
         Ok(())
@@ -193,7 +203,7 @@ impl Guardian {
     pub(crate) fn release(&self, supervisor: &Supervisor) {
         let _one = lock(&self.changing);
         lock(&self.slowed).clear();
-        for (_, hold) in lock(&self.held).end_all() {
+        for hold in lock(&self.held).end_all() {
             for process in processes(supervisor, &hold).into_iter().flatten() {
                 let _ = signal_family(&process, Signal::CONT);
             }
@@ -219,6 +229,19 @@ fn processes(supervisor: &Supervisor, hold: &Hold) -> anyhow::Result<Vec<Process
     hold.processes.iter().map(find).collect()
 }
 
+fn can(supervisor: &Supervisor, hold: &Hold, processes: &[Process]) -> anyhow::Result<()> {
+    let of_points = matches!(hold.fault, ProcessFault::Clock { .. } | ProcessFault::DiskFull | ProcessFault::SyncFails);
+    let has_points = || {
+        let are_nodes = processes.iter().all(|process| process.kind == ProcessKind::Inventory && process.data_dir.is_some());
+        supervisor.has_fault_points() && are_nodes
+    };
+    ensure!(
+        !of_points || has_points(),
+        "disks and clocks can be hurt at nodes of the inventory alone, in a topology that was started with --fault-points"
+    );
+    Ok(())
+}
+
 fn start_missing(supervisor: &Supervisor, processes: &[Process]) -> anyhow::Result<()> {
     let missing = processes.iter().filter(|process| process.pid.is_none()).map(|process| process.name.clone());
     let missing: Vec<String> = missing.collect();
@@ -231,10 +254,6 @@ fn each(
     processes: &[Process],
     set: impl Fn(&FaultPoints, &PathBuf) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
-    ensure!(
-        supervisor.has_fault_points() && processes.iter().all(|process| process.kind == ProcessKind::Inventory),
-        "disks and clocks can be hurt at nodes of the inventory alone, in a topology that was started with --fault-points"
-    );
     for process in processes {
         let data = process.data_dir.as_ref().with_context(|| format!("{} has no data", process.name))?;
         set(&FaultPoints::of(supervisor.place(), &process.name), data)?;
