@@ -8,6 +8,7 @@ mod crew;
 mod deal;
 mod drive;
 mod ending;
+mod latencies;
 mod meter;
 mod probe;
 mod sale;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -9,10 +10,8 @@ use std::{
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
+use super::latencies::{Latencies, histogram};
 use crate::run::{Load, Sample};
-
-/// Latencies are told between 1 us and a minute, with two digits: a histogram of a second is small then.
-const LONGEST_US: u64 = 60_000_000;
 
 /// Of one run, shared by all clients.
 #[derive(Debug)]
@@ -33,23 +32,29 @@ pub struct Summary {
     pub silent: Vec<String>,
 }
 
-#[derive(Debug, Default)]
+/// A second, a region and a kind.
+type Key = (u64, String, &'static str);
+
+/// Of three hours, three regions and three kinds there are 100,000 cells.
+#[derive(Debug)]
 struct Seen {
-    cells: BTreeMap<(u64, String, &'static str), Cell>,
+    cells: BTreeMap<Key, Cell>,
     /// What was due in a second and has no answer yet.
-    open: BTreeMap<(u64, String, &'static str), u64>,
+    open: BTreeMap<Key, u64>,
     load: Load,
+    /// For sums of cells, and empty in between.
+    sum: Histogram<u64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Cell {
-    ok_us: Histogram<u64>,
+    ok_us: Latencies,
     errors: BTreeMap<String, u64>,
 }
 
 impl Meter {
     pub fn new(began: Instant) -> Self {
-        Self { began, seen: Mutex::default() }
+        Self { began, seen: Mutex::new(Seen::new()) }
     }
 
     /// Nanoseconds since the run began.
@@ -97,9 +102,9 @@ impl Meter {
         let (second, took_us) = (self.second(due), microseconds(due.elapsed()));
         self.with(|seen| {
             seen.close(second, region, kind);
-            let cell = seen.cells.entry((second, region.to_owned(), kind)).or_insert_with(Cell::new);
+            let cell = seen.cells.entry((second, region.to_owned(), kind)).or_default();
             match error {
-                None => cell.ok_us.saturating_record(took_us),
+                None => cell.ok_us.record(&seen.sum, took_us),
                 Some(error) => *cell.errors.entry(error.to_owned()).or_default() += 1,
             }
         });
@@ -111,46 +116,64 @@ impl Meter {
     }
 
     /// Requests that were due in these seconds; of every kind where none is named.
-    pub fn summary(&self, kind: Option<&str>, seconds: std::ops::Range<u64>) -> Summary {
-        self.with(|seen| {
-            let (mut sum, mut failed, mut open) = (Cell::new(), 0, 0);
+    pub fn summary(&self, kind: Option<&str>, seconds: Range<u64>) -> Summary {
+        if seconds.is_empty() {
+            return Summary::default();
+        }
+        self.with(|Seen { cells, open: waiting, sum, .. }| {
+            let (mut failed, mut open) = (0, 0);
             let mut regions: BTreeMap<&str, u64> = BTreeMap::new();
-            let is_meant = |second: &u64, of: &str| seconds.contains(second) && kind.is_none_or(|kind| kind == of);
-            for ((_, region, _), cell) in seen.cells.iter().filter(|((second, _, of), _)| is_meant(second, of)) {
-                // Both have the same bounds.
-                let _ = sum.ok_us.add(&cell.ok_us);
+            let is_meant = |of: &str| kind.is_none_or(|kind| kind == of);
+            for ((_, region, _), cell) in cells.range(keys(&seconds)).filter(|((.., of), _)| is_meant(of)) {
+                cell.ok_us.add_to(sum);
                 failed += cell.errors.values().sum::<u64>();
-                *regions.entry(region).or_default() += cell.ok_us.len();
+                *regions.entry(region).or_default() += cell.ok_us.count();
             }
-            for ((_, region, _), count) in seen.open.iter().filter(|((second, _, of), _)| is_meant(second, of)) {
+            for ((_, region, _), count) in waiting.range(keys(&seconds)).filter(|((.., of), _)| is_meant(of)) {
                 open += count;
                 regions.entry(region).or_default();
             }
             let silent = regions.into_iter().filter(|(_, ok)| *ok == 0).map(|(region, _)| region.to_owned()).collect();
-            Summary { ok: sum.ok_us.len(), failed, open, p99_us: sum.ok_us.value_at_quantile(0.99), silent }
+            let summary = Summary { ok: sum.len(), failed, open, p99_us: sum.value_at_quantile(0.99), silent };
+            sum.reset();
+            summary
         })
     }
 
     /// All of it so far.
     pub fn samples(&self) -> (Vec<Sample>, Load) {
-        self.with(|seen| {
-            let sample = |((second, region, kind), cell): (&(u64, String, &'static str), &Cell)| Sample {
-                second: *second,
-                region: region.clone(),
-                kind: (*kind).to_owned(),
-                ok: cell.ok_us.len(),
-                errors: cell.errors.clone(),
-                p50_us: cell.ok_us.value_at_quantile(0.5),
-                p99_us: cell.ok_us.value_at_quantile(0.99),
-                p999_us: cell.ok_us.value_at_quantile(0.999),
-                max_us: cell.ok_us.max(),
+        self.with(|Seen { cells, load, sum, .. }| {
+            let sample = |((second, region, kind), cell): (&Key, &Cell)| {
+                cell.ok_us.add_to(sum);
+                let sample = Sample {
+                    second: *second,
+                    region: region.clone(),
+                    kind: (*kind).to_owned(),
+                    ok: sum.len(),
+                    errors: cell.errors.clone(),
+                    p50_us: sum.value_at_quantile(0.5),
+                    p99_us: sum.value_at_quantile(0.99),
+                    p999_us: sum.value_at_quantile(0.999),
+                    max_us: sum.max(),
+                };
+                sum.reset();
+                sample
             };
-            (seen.cells.iter().map(sample).collect(), seen.load)
+            (cells.iter().map(sample).collect(), *load)
         })
     }
 }
 
+/// Before every region and kind of the first second, up to before those of the last.
+fn keys(seconds: &Range<u64>) -> Range<Key> {
+    (seconds.start, String::new(), "")..(seconds.end, String::new(), "")
+}
+
 impl Seen {
+    fn new() -> Self {
+        Self { cells: BTreeMap::new(), open: BTreeMap::new(), load: Load::default(), sum: histogram() }
+    }
+
     fn close(&mut self, second: u64, region: &str, kind: &'static str) {
         let key = (second, region.to_owned(), kind);
         if let Some(open) = self.open.get_mut(&key) {
@@ -159,14 +182,6 @@ impl Seen {
                 self.open.remove(&key);
             }
         }
-    }
-}
-
-impl Cell {
-    fn new() -> Self {
-        // The bounds are constants that a histogram takes.
-        let ok_us = Histogram::new_with_bounds(1, LONGEST_US, 2).unwrap_or_else(|_| unreachable!("1 to a minute in two digits"));
-        Self { ok_us, errors: BTreeMap::new() }
     }
 }
 
@@ -195,5 +210,30 @@ mod tests {
         assert!(samples[0].p99_us >= 1_980_000, "{samples:?}");
         assert_eq!((samples[1].second, samples[1].errors["shed"]), (2, 1));
         assert!((load.offered, load.shed) == (1, 1) && load.lag_us >= 100_000, "{load:?}");
+    }
+
+    #[test]
+    fn what_has_no_answer_yet_is_open_and_a_region_that_is_not_served_is_silent() {
+        let began = Instant::now().checked_sub(Duration::from_millis(3_500)).unwrap();
+        let (meter, at) = (Meter::new(began), |ms| began + Duration::from_millis(ms));
+        for (ms, region) in [(100, "eu"), (200, "eu"), (300, "us"), (1_100, "us")] {
+            meter.awaits(at(ms), region, "checkout");
+        }
+        let told = |seconds| {
+            let Summary { ok, failed, open, silent, .. } = meter.summary(Some("checkout"), seconds);
+            (ok, failed, open, silent.join(" "))
+        };
+        assert_eq!(told(0..2), (0, 0, 4, "eu us".to_owned()));
+        meter.note(at(100), "eu", "checkout", None);
+        meter.note(at(300), "us", "checkout", Some("503"));
+        assert_eq!(told(0..1), (1, 1, 1, "us".to_owned()), "refused is not served");
+        meter.left(at(200), "eu", "checkout");
+        assert_eq!(told(0..1), (1, 1, 0, "us".to_owned()), "whoever left waits no more");
+        meter.note(at(1_100), "us", "checkout", None);
+        assert_eq!((told(1..2), told(0..2)), ((1, 0, 0, String::new()), (2, 1, 0, String::new())));
+        meter.awaits(at(2_100), "ap", "browse");
+        assert_eq!((told(2..3), meter.summary(None, 2..3).silent), ((0, 0, 0, String::new()), vec!["ap".to_owned()]));
+        assert_eq!(told(3..3), (0, 0, 0, String::new()));
+        assert_eq!(meter.samples().0.len(), 3, "nothing is told twice, and what is open is no answer");
     }
 }
