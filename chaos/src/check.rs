@@ -1,5 +1,6 @@
 //! Checks: pure functions from what was recorded to what is wrong, each difference named.
 
+mod again;
 mod balance;
 mod conservation;
 mod difference;

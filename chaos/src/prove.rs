@@ -41,13 +41,13 @@ pub struct Proof {
     pub rpo_ops: u64,
 }
 
-/// `run`: its faults, leaders and samples, from when on it was steady, and whether it was given up.
+/// `run`: its faults, leaders, replicas and samples, from when on it was steady, and whether it was given up.
 pub fn prove(evidence: &Evidence<'_>, run: &Run, expected: &Expected) -> Proof {
     let Evidence { history, shop, books } = *evidence;
     let (no_lost_ack, rpo_ops) = no_lost_ack(history, shop);
     let given_up = run.aborted.is_some() || run.invalid.is_some();
-    let (samples, faults, reigns, steady_ms) = (&run.samples, &run.faults, &run.reigns, run.steady_ms);
-    let seen = Seen { shop, samples, faults, reigns, steady_ms, given_up };
+    let (samples, faults, reigns, replicas) = (&run.samples, &run.faults, &run.reigns, &run.replicas);
+    let seen = Seen { shop, samples, faults, reigns, replicas, steady_ms: run.steady_ms, given_up };
     let (in_time, recovery) = recovered(&seen, expected.in_time);
     let checks = vec![
         no_oversell(history),

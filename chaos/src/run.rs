@@ -35,6 +35,9 @@ pub struct Run {
     pub samples: Vec<Sample>,
     pub faults: Vec<Fault>,
     pub reigns: Vec<Reign>,
+    /// Empty: nobody looked.
+    #[serde(default)]
+    pub replicas: Vec<Replicas>,
     pub load: Load,
     /// Share of checkouts that has to succeed, in parts of a million; what is beyond is the error budget.
     pub objective_ppm: u64,
@@ -108,6 +111,14 @@ pub struct Reign {
     pub leader: Option<String>,
 }
 
+/// Whether every node of the inventory had what the newest log had a second before, since then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replicas {
+    pub at_ms: u64,
+    pub level: bool,
+}
+
 /// What the load generator did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +152,20 @@ pub struct Recovered {
     pub rto_ms: Option<u64>,
     /// p99 of a whole second within 1.2 times that of before.
     pub level_ms: Option<u64>,
+    /// Every order that was accepted meanwhile is recorded in PostgreSQL; 0: none waited. `None`: not before the end.
+    #[serde(default)]
+    pub drained_ms: Option<u64>,
+    /// Every node of the inventory has what the others have; 0: none fell behind. `None`: not before the end, or nobody looked.
+    #[serde(default)]
+    pub replicas_ms: Option<u64>,
+}
+
+impl Recovered {
+    /// In the order in which they usually come.
+    pub fn phases(&self) -> [Option<u64>; 6] {
+        let Self { detected_ms, elected_ms, rto_ms, level_ms, drained_ms, replicas_ms, .. } = *self;
+        [detected_ms, elected_ms, rto_ms, level_ms, drained_ms, replicas_ms]
+    }
 }
 
 /// A time without an answered checkout.

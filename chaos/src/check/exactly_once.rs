@@ -134,7 +134,7 @@ mod tests {
         let line = |qty| vec![Line { sku: "cup".to_owned(), qty }];
         let found = found.map(|(promised, recorded)| {
             let (order, inventory) = (Uuid::from_u128(7), Standing::Sold);
-            ShopLine::Found(Found { order, inventory, promised: line(promised), recorded: line(recorded) })
+            ShopLine::Found(Found { order, inventory, promised: line(promised), recorded: line(recorded), recorded_at: None })
         });
         let shop: Vec<ShopLine> = attempts.into_iter().map(ShopLine::Checkout).chain(found).collect();
         exactly_once(&[], &shop).violations.first().map(|violation| violation.what.clone())

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::verdict::{Outcome, Verdict, Violation};
+use super::{
+    again,
+    verdict::{Outcome, Verdict, Violation},
+};
 use crate::{
     history::{Out, ShopLine},
-    run::{Fault, Recovered, Recovery, Reign, Sample, Window},
+    run::{Fault, Recovered, Recovery, Reign, Replicas, Sample, Window},
 };
 
 pub const RECOVERED: &str = "recovered_in_time";
@@ -24,6 +27,7 @@ pub struct Seen<'a> {
     pub samples: &'a [Sample],
     pub faults: &'a [Fault],
     pub reigns: &'a [Reign],
+    pub replicas: &'a [Replicas],
     /// From when on it was steady; what came before was warming up, and is no measure of anything. `None`: nobody looked.
     pub steady_ms: Option<u64>,
     /// The run ended before its schedule did: what had not recovered by then might have.
@@ -36,7 +40,9 @@ pub fn recovered(seen: &Seen<'_>, expected: InTime) -> (Verdict, Recovery) {
     let windows: Vec<Window> = answered.iter().filter_map(|(region, times)| longest(region, times, asked_ms, seen)).collect();
     let mut all: Vec<u64> = answered.into_values().flatten().collect();
     all.sort_unstable();
-    let faults = seen.faults.iter().map(|fault| after(fault, &all, asked_ms, seen)).collect();
+    let waits = again::waits(seen.shop);
+    let after = |fault| Recovered { drained_ms: again::drained(fault, &waits), ..after(fault, &all, asked_ms, seen) };
+    let faults = seen.faults.iter().map(after).collect();
     let recovery = Recovery { faults, windows };
     (verdict(&recovery, asked_ms, seen, expected), recovery)
 }
@@ -147,6 +153,8 @@ fn after(fault: &Fault, answered: &[u64], asked_ms: u64, seen: &Seen<'_>) -> Rec
         elected_ms: elected.map(|reign| since(reign.at_ms)),
         rto_ms: rto(fault, answered, asked_ms),
         level_ms: level(fault, seen).map(|second| (second * 1_000).saturating_sub(fault.from_ms)),
+        drained_ms: None,
+        replicas_ms: again::level(fault, seen.replicas),
     }
 }
 

@@ -13,7 +13,7 @@ fn shop(times_ms: impl IntoIterator<Item = u64>) -> Vec<ShopLine> {
 }
 
 fn seen<'a>(shop: &'a [ShopLine], faults: &'a [Fault], reigns: &'a [Reign]) -> Seen<'a> {
-    Seen { shop, samples: &[], faults, reigns, steady_ms: None, given_up: false }
+    Seen { shop, samples: &[], faults, reigns, replicas: &[], steady_ms: None, given_up: false }
 }
 
 fn run(shop: &[ShopLine], expected: InTime) -> (Verdict, Recovery) {

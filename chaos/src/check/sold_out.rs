@@ -62,7 +62,7 @@ mod tests {
         };
         let sold = (0..accepted).flat_map(|n| {
             let order = uuid::Uuid::from_u128(n);
-            let found = Found { order, inventory: Standing::Sold, promised: lines(), recorded: lines() };
+            let found = Found { order, inventory: Standing::Sold, promised: lines(), recorded: lines(), recorded_at: None };
             [checkout(0, Out::Ok, Some(order)), ShopLine::Found(found)]
         });
         sold.chain((0..refused).map(|n| checkout(n, Out::Insufficient, None))).collect()

@@ -93,6 +93,7 @@ pub(crate) async fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
         length_ms: driven.length_ms,
         samples: driven.samples,
         reigns: driven.reigns,
+        replicas: driven.replicas,
         load: driven.load,
         objective_ppm: 999_000,
         invalid: driven.unread,

@@ -102,6 +102,7 @@ mod tests {
             samples: Vec::new(),
             load: Load::default(),
             reigns: Vec::new(),
+            replicas: Vec::new(),
             length_ms: 5_000,
             history: vec![line(Op::Receive, "r", 10, 1, None), line(Op::Read, "", 0, 9, Some(available))],
             shop: vec![checkout(1_000), checkout(3_000)],

@@ -36,6 +36,8 @@ pub fn summary(runs: &[Run]) -> Vec<Repeats> {
         of("rto_ms", each(|fault| fault.rto_ms)),
         of("detected_ms", each(|fault| fault.detected_ms)),
         of("elected_ms", each(|fault| fault.elected_ms)),
+        of("drained_ms", each(|fault| fault.drained_ms)),
+        of("replicas_ms", each(|fault| fault.replicas_ms)),
         of("longest_without_a_checkout_ms", runs.iter().map(longest).collect()),
         of("rpo_ops", runs.iter().map(|run| Some(run.rpo_ops)).collect()),
         of("not_passed", runs.iter().map(|run| Some(u64::from(word(run.grade()) != "PASS"))).collect()),

@@ -86,6 +86,7 @@ pub async fn run(experiment: &Experiment, setting: Setting<'_>, tell: &(dyn Fn(&
         samples: driven.samples.clone(),
         faults: directed.faults.clone(),
         reigns: driven.reigns.clone(),
+        replicas: driven.replicas.clone(),
         load: driven.load,
         objective_ppm: experiment.steady.checkout_success_ppm.unwrap_or(999_000),
         experiment: Some(experiment.text.clone()),

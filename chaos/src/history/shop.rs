@@ -43,6 +43,9 @@ pub struct Found {
     pub promised: Vec<Line>,
     /// Units that PostgreSQL has in it, in order of SKU; empty: there is no such order.
     pub recorded: Vec<Line>,
+    /// When it was recorded, by PostgreSQL's clock; nanoseconds since the run began, 0 when before.
+    #[serde(default)]
+    pub recorded_at: Option<u64>,
 }
 
 /// Where a reservation stands.

@@ -75,15 +75,22 @@ fn row(check: &Verdict) -> Row<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Violation;
+    use crate::{
+        check::Violation,
+        run::{Recovered, Recovery},
+    };
 
     #[test]
     fn the_page_needs_nothing_else_and_shows_text_as_text() {
         let violation = Violation { what: "<script>alert(1)</script>".to_owned(), operations: vec!["a & b".to_owned()] };
         let checks = vec![Verdict::new("linearizable", Outcome::Pass, "1 of 2".to_owned(), vec![violation])];
         let faults = vec![Fault { name: "<kill>".to_owned(), target: "a\"b".to_owned(), from_ms: 1_000, ..Fault::default() }];
-        let run = Run { name: "<drill>".to_owned(), length_ms: 5_000, checks, faults, ..Run::default() };
+        let phases = Recovered { drained_ms: Some(4_321), replicas_ms: Some(1_234), ..Recovered::default() };
+        let recovery = Some(Recovery { faults: vec![phases], windows: Vec::new() });
+        let run = Run { name: "<drill>".to_owned(), length_ms: 5_000, checks, faults, recovery, ..Run::default() };
         let page = html(&run).unwrap();
+        let tight: String = page.split_whitespace().collect();
+        assert!(tight.contains(">-</td><tdclass=\"n\">4321ms</td><tdclass=\"n\">1234ms</td></tr>"), "{page}");
         assert!(page.contains("FAIL") && page.contains("Violated: linearizable."));
         assert!(!page.contains("<script>alert") && !page.contains("<drill>") && !page.contains("<kill>"), "{page}");
         for outside in ["http://", "https://", "src=", "@import", "url("] {

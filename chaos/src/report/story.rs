@@ -71,6 +71,10 @@ fn phases(of: &Recovered) -> String {
         Some(ms) => format!("checkouts answered again after {}", seconds(ms)),
     });
     told.extend(of.level_ms.map(|ms| format!("as fast as before after {}", seconds(ms))));
+    // Where nothing waited and nobody fell behind there is nothing to tell.
+    let took = |ms: Option<u64>| ms.filter(|ms| *ms > 0);
+    told.extend(took(of.drained_ms).map(|ms| format!("every order recorded after {}", seconds(ms))));
+    told.extend(took(of.replicas_ms).map(|ms| format!("replicas level after {}", seconds(ms))));
     let text = told.join(", ");
     let (first, rest) = text.split_at(1);
     format!(" {}{rest}.", first.to_uppercase())
@@ -96,10 +100,12 @@ mod tests {
             elected_ms: Some(900),
             rto_ms: Some(1_100),
             level_ms: None,
+            drained_ms: Some(0),
+            replicas_ms: Some(4_600),
         };
         let recovery = Some(Recovery { faults: vec![of], windows: Vec::new() });
         let run = Run { faults: vec![fault], recovery, rpo_ops: 2, ..Run::default() };
-        let expected = "At 4.0 s: process.kill inventory-eu for 4.0 s. Missed after 0.3 s, a new leader after 0.9 s, checkouts answered again after 1.1 s.";
+        let expected = "At 4.0 s: process.kill inventory-eu for 4.0 s. Missed after 0.3 s, a new leader after 0.9 s, checkouts answered again after 1.1 s, replicas level after 4.6 s.";
         assert_eq!(sentences(&run), [expected, "2 acknowledged operations are lost."]);
         assert_eq!(verdict(&run), "Nothing is proved: there was nothing to check.");
     }

@@ -34,7 +34,7 @@ use super::{
 use crate::{
     audit,
     history::{Operation, ShopLine, Writer, Written, read_operations, read_shop},
-    run::{Load, Reign, Sample},
+    run::{Load, Reign, Replicas, Sample},
 };
 
 /// Shoppers in the shop at once: each has a connection or two, and a process may have 8,192 files open on a small machine.
@@ -86,6 +86,7 @@ pub struct Driven {
     pub samples: Vec<Sample>,
     pub load: Load,
     pub reigns: Vec<Reign>,
+    pub replicas: Vec<Replicas>,
     pub length_ms: u64,
     pub history: Vec<Operation>,
     pub shop: Vec<ShopLine>,
@@ -127,7 +128,7 @@ pub async fn drive_with(
         let _ = end.send(true);
         meter.now() / 1_000_000
     };
-    let (length_ms, reigns) = join(clients, watch::reigns(nodes.clone(), meter, ended)).await;
+    let (length_ms, (reigns, replicas)) = join(clients, watch::inventory(nodes.clone(), meter, ended)).await;
     progress.set_message("looking up what became of it");
     let (samples, load) = meter.samples();
     let began_at = shop.began_at;
@@ -141,7 +142,7 @@ pub async fn drive_with(
     let ids = finish(crew, crew_written, meter, &plan.history).await?;
     let (history, shop) = (read_operations(&plan.history)?, read_shop(&plan.shop)?);
     let unread = orders.and(ids).err().map(|error| format!("what became of it cannot be looked up: {error:#}"));
-    Ok(Driven { samples, load, reigns, length_ms, history, shop, unread })
+    Ok(Driven { samples, load, reigns, replicas, length_ms, history, shop, unread })
 }
 
 /// Gives whether every id could be looked up.

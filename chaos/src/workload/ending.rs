@@ -113,12 +113,14 @@ pub(super) async fn shop(
             ShopLine::Found(_) | ShopLine::Level(_) => {}
         }
     }
-    let recorded = recorded(topology, &orders).await?;
+    let (recorded, times) = recorded(topology, &orders).await?;
     let found: Vec<Found> = stream::iter(&orders)
         .map(|order| async {
             let reservation = found(client, *order).await?;
             let recorded = recorded.get(order).cloned().unwrap_or_default();
-            anyhow::Ok(of_order(*order, reservation, recorded))
+            let at_ns = times.get(order).map(|at_us| i128::from(*at_us) * 1_000 - began_at.unix_timestamp_nanos());
+            let recorded_at = at_ns.map(|at_ns| u64::try_from(at_ns).unwrap_or_default());
+            anyhow::Ok(Found { recorded_at, ..of_order(*order, reservation, recorded) })
         })
         .buffer_unordered(AT_ONCE)
         .try_collect()
@@ -143,11 +145,14 @@ fn of_order(order: Uuid, reservation: Option<Reservation>, recorded: Vec<Line>) 
     let lines = reservation.map(|found| found.lines).unwrap_or_default();
     let mut promised: Vec<Line> = lines.into_iter().map(|line| Line { sku: line.sku.to_string(), qty: line.quantity }).collect();
     promised.sort();
-    Found { order, inventory, promised, recorded }
+    Found { order, inventory, promised, recorded, recorded_at: None }
 }
 
-/// What PostgreSQL has of the orders; asked until it has all, or it takes too long.
-async fn recorded(topology: &Topology, orders: &BTreeSet<Uuid>) -> anyhow::Result<BTreeMap<Uuid, Vec<Line>>> {
+/// What PostgreSQL has of the orders, and since when, in microseconds since 1970; asked until it has all, or it takes too long.
+async fn recorded(
+    topology: &Topology,
+    orders: &BTreeSet<Uuid>,
+) -> anyhow::Result<(BTreeMap<Uuid, Vec<Line>>, BTreeMap<Uuid, i64>)> {
     let url = topology.databases.get("orders").context("the topology has no database of orders")?;
     let mut sql = PgConnection::connect(url).await.context("PostgreSQL does not answer the audit")?;
     let (ids, until) = (orders.iter().copied().collect::<Vec<Uuid>>(), Instant::now() + SETTLING);
@@ -161,7 +166,11 @@ async fn recorded(topology: &Topology, orders: &BTreeSet<Uuid>) -> anyhow::Resul
         }
         if found.len() == ids.len() || Instant::now() > until {
             found.values_mut().for_each(|lines| lines.sort());
-            return Ok(found);
+            let query =
+                "select id, (extract(epoch from recorded_at) * 1000000)::bigint as at_us from shop_order where id = any($1)";
+            let rows = sqlx::query(query).bind(&ids).fetch_all(&mut sql).await.context("PostgreSQL does not answer the audit")?;
+            let times = rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("at_us")?)));
+            return Ok((found, times.collect::<Result<_, sqlx::Error>>()?));
         }
         tokio::time::sleep(PAUSE).await;
     }
