@@ -9,6 +9,7 @@ mod metrics;
 mod picture;
 mod reading;
 
+pub(crate) use collect::metrics;
 pub use collect::{Collector, PERIOD};
 pub use frame::{Screen, plain};
 pub(crate) use metrics::whole;

@@ -15,6 +15,7 @@ mod nodes;
 mod orders_db;
 mod purchases;
 mod scale;
+mod stand;
 mod table;
 mod wire;
 
@@ -115,7 +116,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<u8> {
             Group::Scale => runtime.block_on(scale_nodes(&programs, &mut bench))?,
             Group::Audit => runtime.block_on(audited_nodes(&programs, &mut bench))?,
             Group::Edge => edge::run(&programs, &runtime, &mut bench)?,
-            Group::Checkout => checkout::run(programs.clone(), &runtime, &mut bench)?,
+            Group::Checkout => checkout::run(&programs, &runtime, &mut bench)?,
             Group::Links => links::run(&programs, &runtime, &mut bench)?,
             Group::OrdersDb => orders_db::run(&runtime, &mut bench)?,
             companion => edge::companion(companion, &programs, &runtime, &mut bench)?,

@@ -12,6 +12,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use storefront_tls::{Connector, HttpClient, Tls, TlsPaths, Wanted};
 use tokio::time::timeout;
 
+use crate::watch::metrics;
+
 /// Longest wait for one answer.
 const LIMIT: Duration = Duration::from_secs(3);
 
@@ -74,10 +76,9 @@ impl Admin {
     }
 }
 
-/// A gauge of a process's admin port.
+/// A gauge of a process's admin port, over all its labels.
 pub(super) async fn gauge(admin: &str, name: &str) -> anyhow::Result<f64> {
-    let text = reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?;
-    let text = text.get(format!("http://{admin}/metrics")).send().await?.text().await?;
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().last()?.parse().ok());
-    value.with_context(|| format!("{admin} has no metric {name}"))
+    let http = reqwest::Client::builder().no_proxy().timeout(LIMIT).build()?;
+    let samples = metrics(&http, admin).await?;
+    samples.total(name).with_context(|| format!("{admin} has no metric {name}"))
 }

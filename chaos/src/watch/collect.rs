@@ -145,7 +145,8 @@ async fn ready(http: &reqwest::Client, admin: &str) -> Option<Presence> {
     }
 }
 
-async fn metrics(http: &reqwest::Client, admin: &str) -> anyhow::Result<Samples> {
+/// What a process tells at its admin port, up to a bound.
+pub(crate) async fn metrics(http: &reqwest::Client, admin: &str) -> anyhow::Result<Samples> {
     let answer = http.get(format!("http://{admin}/metrics")).send().await?.error_for_status()?;
     let (mut text, mut body) = (Vec::new(), answer.bytes_stream());
     while let Some(piece) = body.next().await {

@@ -18,15 +18,10 @@ use super::{
     drive::{Round, round},
     figures::Figure,
     purchases::receive_skus,
+    stand::Stand,
     table::Measured,
 };
-use crate::{
-    build::Programs,
-    plan::{Place, target_directory},
-    seed,
-    supervisor::Supervisor,
-    topology::Spec,
-};
+use crate::{build::Programs, supervisor::Supervisor, topology::Spec};
 use shoppers::{Done, Shoppers};
 
 /// Concurrent shoppers of the closed loop. Latency at the peak is this number over the speed.
@@ -46,14 +41,9 @@ const BACKLOG_PER_S: f64 = 100_000.0 / 60.0;
 const FULL: &str = "checkout/full";
 const DOWN: &str = "checkout/postgres-down";
 
-pub(super) fn run(programs: Programs, runtime: &tokio::runtime::Runtime, bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let place = Place::of(&format!("bench-{}", std::process::id()))?.with_any_ports();
-    let directory = target_directory().join("deploy").join(&place.name);
-    let supervisor = Supervisor::start(place, &Spec::one_store()?.in_plaintext(), programs)?;
-    let measured = seed::seed(&supervisor, &[]).and_then(|()| runtime.block_on(measure(&supervisor, bench)));
-    supervisor.stop();
-    std::fs::remove_dir_all(directory)?;
-    measured
+pub(super) fn run(programs: &Programs, runtime: &tokio::runtime::Runtime, bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let stand = Stand::start("checkout", &Spec::one_store()?.in_plaintext(), programs)?;
+    runtime.block_on(measure(&stand.supervisor, bench))
 }
 
 async fn measure(supervisor: &Supervisor, bench: &mut Bench<'_>) -> anyhow::Result<()> {

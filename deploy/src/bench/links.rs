@@ -13,15 +13,10 @@ use super::{
     drive::{Round, round},
     figures::Figure,
     purchases::receive_skus,
+    stand::Stand,
     table::Measured,
 };
-use crate::{
-    build::Programs,
-    plan::{Place, target_directory},
-    seed,
-    supervisor::Supervisor,
-    topology::Spec,
-};
+use crate::{build::Programs, topology::Spec};
 
 const NAME: &str = "links/checkouts";
 
@@ -31,34 +26,11 @@ const MOST_LOST: f64 = 5.0;
 /// Sessions of one round's shoppers, and some more.
 const IDLE_SESSIONS: usize = SESSIONS / 4;
 
-/// A topology that is gone, with its data, when this is dropped.
-struct Stand {
-    supervisor: Supervisor,
-    name: String,
-}
-
-impl Drop for Stand {
-    fn drop(&mut self) {
-        self.supervisor.stop();
-        let _ = std::fs::remove_dir_all(target_directory().join("deploy").join(&self.name));
-    }
-}
-
-impl Stand {
-    fn start(kind: &str, spec: &Spec, programs: &Programs) -> anyhow::Result<Self> {
-        let name = format!("bench-{kind}-{}", std::process::id());
-        let supervisor = Supervisor::start(Place::of(&name)?.with_any_ports(), spec, programs.clone())?;
-        let stand = Self { supervisor, name };
-        seed::seed(&stand.supervisor, &[])?;
-        Ok(stand)
-    }
-
-    async fn shoppers(&self) -> anyhow::Result<Rc<Shoppers>> {
-        let topology = self.supervisor.topology();
-        let shoppers = Rc::new(Shoppers::make(&topology.http_of(ProcessKind::Edge).swap_remove(0), IDLE_SESSIONS).await?);
-        receive_skus(&topology.http_of(ProcessKind::Inventory), shoppers.skus()).await?;
-        Ok(shoppers)
-    }
+async fn shoppers(of: &Stand) -> anyhow::Result<Rc<Shoppers>> {
+    let topology = of.supervisor.topology();
+    let shoppers = Rc::new(Shoppers::make(&topology.http_of(ProcessKind::Edge).swap_remove(0), IDLE_SESSIONS).await?);
+    receive_skus(&topology.http_of(ProcessKind::Inventory), shoppers.skus()).await?;
+    Ok(shoppers)
 }
 
 pub(super) fn run(programs: &Programs, runtime: &tokio::runtime::Runtime, bench: &mut Bench<'_>) -> anyhow::Result<()> {
@@ -66,7 +38,7 @@ pub(super) fn run(programs: &Programs, runtime: &tokio::runtime::Runtime, bench:
     let direct = Stand::start("direct", &spec, programs)?;
     let linked = Stand::start("links", &spec.with_links(), programs)?;
     runtime.block_on(async {
-        let shops = [direct.shoppers().await?, linked.shoppers().await?];
+        let shops = [shoppers(&direct).await?, shoppers(&linked).await?];
         let mut rounds: [Vec<Round>; 2] = Default::default();
         for nth in 0..bench.args.rounds {
             bench.progress.set_message(format!("{NAME}, round {} of {}", nth + 1, bench.args.rounds));

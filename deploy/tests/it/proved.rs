@@ -1,6 +1,6 @@
 //! A topology under load, its leader killed in the middle, and the proof from what clients recorded; as a drill does it.
 
-use std::{path::Path, process::Command, sync::Arc, time::Duration};
+use std::{ops::Range, path::Path, process::Command, sync::Arc, time::Duration};
 
 use chaos::{
     audit,
@@ -8,20 +8,21 @@ use chaos::{
     history::{Op, Operation, Out},
     prove::{Evidence, Expected, prove},
     run::{Fault, Grade, Run},
-    workload::{Meter, Plan, drive},
+    workload::{Besides, Meter, Plan, drive_with},
 };
 use indicatif::ProgressBar;
 use tokio::time::Instant;
 
 use super::{
     books::{at_rest, receive},
-    running::Running,
+    running::{Running, eventually},
 };
 
-/// When the leader goes and comes back, and how long shoppers come.
-const KILL_AFTER: Duration = Duration::from_secs(4);
-const BACK_AFTER: Duration = Duration::from_secs(4);
-const SHOPPING: Duration = Duration::from_secs(14);
+/// Shoppers come until they are told not to, or for so long.
+const SHOPPING: Duration = Duration::from_secs(600);
+
+/// Checkouts that have to be answered before, without, and with the one who led.
+const SOME: u64 = 10;
 
 /// The program beside the others.
 fn chaos() -> Command {
@@ -43,17 +44,25 @@ async fn what_clients_recorded_proves_that_a_killed_leader_lost_nothing() {
     let plan = Plan { rate: 6.0, deals: 15.0, time: SHOPPING, seed: 7, history: history.clone(), shop: shop.clone() };
     let (topology, meter) = (running.topology(), Arc::new(Meter::new(Instant::now())));
     let progress = ProgressBar::hidden();
+    let (stop, besides) = Besides::new(0.0, None);
+    let answered = async |what: &str, since_ms: u64| {
+        let seconds: Range<u64> = since_ms / 1_000 + 1..u64::MAX;
+        eventually(what, async || (meter.summary(Some("checkout"), seconds.clone()).ok >= SOME).then_some(())).await;
+    };
     let breaking = async {
-        tokio::time::sleep(KILL_AFTER).await;
+        answered("checkouts", 0).await;
         let target = running.leader().await;
         let from_ms = meter.now() / 1_000_000;
         running.kill(&target).await;
-        tokio::time::sleep(BACK_AFTER).await;
+        answered("checkouts of another leader", from_ms).await;
         running.start_process(&target).await;
+        let to_ms = meter.now() / 1_000_000;
+        answered("checkouts with all of them", to_ms).await;
+        stop.send(true).unwrap();
         let (name, proof) = ("process.kill".to_owned(), Some("the process is gone".to_owned()));
-        Fault { name, target, from_ms, to_ms: Some(meter.now() / 1_000_000), proof, ..Fault::default() }
+        Fault { name, target, from_ms, to_ms: Some(to_ms), proof, ..Fault::default() }
     };
-    let (driven, fault) = tokio::join!(drive(&topology, &plan, &meter, &progress), breaking);
+    let (driven, fault) = tokio::join!(drive_with(&topology, &plan, besides, &meter, &progress), breaking);
     let driven = driven.unwrap();
     at_rest(&running).await;
     let books = audit::read(&running.topology()).await.unwrap();

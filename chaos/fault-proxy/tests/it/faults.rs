@@ -7,12 +7,13 @@ use std::{
 };
 
 use fault_proxy::{Condition, Fault, Way};
+use storefront_service::testing::eventually;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use super::proxy::{Proxy, eventually, is_silent, passes};
+use super::proxy::{Proxy, is_silent, passes};
 
 fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| u8::try_from((at * 31 + at / 251) % 256).unwrap()).collect()

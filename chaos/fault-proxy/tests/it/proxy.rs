@@ -3,10 +3,11 @@
 use std::{
     net::SocketAddr,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use fault_proxy::{Condition, Fault, LinkSpec, LinkView, ProxyClient};
+use storefront_service::testing::eventually;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -75,17 +76,6 @@ impl Proxy {
     pub(crate) async fn connect(&self) -> (TcpStream, TcpStream) {
         let caller = TcpStream::connect(self.link).await.unwrap();
         (caller, self.server.accept().await.unwrap().0)
-    }
-}
-
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(began.elapsed() < Duration::from_secs(30), "not in time: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
