@@ -69,3 +69,41 @@ impl Run {
         self.rpo_ops = proof.rpo_ops;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        check::{EXACTLY_ONCE, LINEARIZABLE, NO_OVERSELL, Outcome},
+        history::{Checkout, Op, Out},
+    };
+
+    /// Of the checks that were skipped, those names.
+    fn skipped(history: &[Operation], shop: &[ShopLine]) -> Vec<String> {
+        let proof = prove(&Evidence { history, shop, books: None }, &Run::default(), &Expected::default());
+        let skipped = proof.checks.into_iter().filter(|check| check.outcome == Outcome::Skipped);
+        skipped.map(|check| check.check).collect()
+    }
+
+    #[test]
+    fn checks_without_evidence_are_skipped_and_never_hold() {
+        assert_eq!(skipped(&[], &[]).len(), 7, "all of them");
+        let asked = |op, out, ret| {
+            let (sku, id) = ("cup".to_owned(), "a".to_owned());
+            Operation { client: 1, op, sku, id, qty: 1, call: 1, ret, out, value: None, ver: None }
+        };
+        let checkout = |out, ret| {
+            let (key, edge, region, lines) = ("k".to_owned(), "e:1".to_owned(), "eu".to_owned(), Vec::new());
+            ShopLine::Checkout(Checkout { shopper: 1, key, edge, region, lines, call: 1, ret, out, order: None, status: None })
+        };
+        // What was refused before it was tried, and what nobody knows of, decide nothing.
+        for (out, ret) in [(Out::Fail, Some(2)), (Out::Unknown, None)] {
+            let told = skipped(&[asked(Op::Reserve, out, ret), asked(Op::Purchase, out, ret)], &[checkout(out, ret)]);
+            for name in [NO_OVERSELL, LINEARIZABLE, EXACTLY_ONCE] {
+                assert!(told.iter().any(|of| of == name), "{name} {out:?}: {told:?}");
+            }
+        }
+        let told = skipped(&[asked(Op::Purchase, Out::Ok, Some(2))], &[]);
+        assert!([NO_OVERSELL, LINEARIZABLE, EXACTLY_ONCE].iter().all(|name| !told.iter().any(|of| of == name)), "{told:?}");
+    }
+}

@@ -69,7 +69,7 @@ fn taken_once(
     }
 }
 
-/// Gives how many keys there are.
+/// Gives how many keys were decided.
 fn of_keys(shop: &[ShopLine], into: &mut Vec<Violation>) -> u64 {
     let mut keys: BTreeMap<(u64, &str), Vec<&Checkout>> = BTreeMap::new();
     let mut found: BTreeMap<Uuid, &Found> = BTreeMap::new();
@@ -82,11 +82,13 @@ fn of_keys(shop: &[ShopLine], into: &mut Vec<Violation>) -> u64 {
             ShopLine::Look(_) | ShopLine::Level(_) => {}
         }
     }
+    let mut known = 0;
     let mut owner: BTreeMap<Uuid, &Checkout> = BTreeMap::new();
     for ((shopper, key), attempts) in &keys {
         let decided: Vec<&&Checkout> =
             attempts.iter().filter(|attempt| matches!(attempt.out, Out::Ok | Out::Insufficient)).collect();
         let Some(first) = decided.first() else { continue };
+        known += 1;
         if let Some(other) = decided.iter().find(|other| (other.out, other.order) != (first.out, first.order)) {
             let orders: BTreeSet<Uuid> = decided.iter().filter_map(|attempt| attempt.order).collect();
             let what = match orders.len() {
@@ -102,7 +104,7 @@ fn of_keys(shop: &[ShopLine], into: &mut Vec<Violation>) -> u64 {
         }
         of_units(first, found.get(&order).copied(), into);
     }
-    keys.len() as u64
+    known
 }
 
 /// The units in either store are those of the cart, once.

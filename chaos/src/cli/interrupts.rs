@@ -43,3 +43,47 @@ impl Interrupts {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Command, Stdio},
+    };
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    use super::*;
+
+    const NAME: &str = "cli::interrupts::tests::the_first_ends_the_run_and_the_second_the_program";
+    const IS_CHILD: &str = "CHAOS_TEST_OF_INTERRUPTS";
+
+    /// This program again, which ends at the second: signals are a whole process's.
+    #[tokio::test]
+    async fn the_first_ends_the_run_and_the_second_the_program() {
+        if std::env::var_os(IS_CHILD).is_some() {
+            return run().await;
+        }
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", NAME, "--nocapture"]).env(IS_CHILD, "1").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(said.any(|line| line.contains("a run is under way")));
+        kill_process(pid, Signal::INT).unwrap();
+        assert!(said.any(|line| line.contains("the run ends")));
+        assert_eq!(child.try_wait().unwrap(), None, "it looks up and judges");
+        kill_process(pid, Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(INTERRUPTED));
+    }
+
+    async fn run() {
+        let interrupts = Interrupts::heard().unwrap();
+        assert!(!interrupts.any());
+        println!("a run is under way");
+        interrupts.first().cancelled().await;
+        assert!(interrupts.any());
+        println!("the run ends");
+        std::future::pending().await
+    }
+}

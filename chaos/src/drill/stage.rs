@@ -9,7 +9,7 @@ use std::{
 
 use deploy_api::ProcessKind;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines, Stdin},
+    io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines, Stdin},
     time::{Instant, sleep, sleep_until},
 };
 
@@ -133,9 +133,7 @@ impl<'a> Stage<'a> {
     async fn wait(&self, what: &str) -> Result<(), String> {
         if let Some(keys) = self.keys.lock().await.as_mut() {
             (self.tell)(&Event::Next { what: what.to_owned() });
-            if !matches!(keys.next_line().await, Ok(Some(_))) {
-                return Err(format!("nobody is at the terminal to say when: {what}"));
-            }
+            enter(keys, what).await?;
         }
         Ok(())
     }
@@ -224,5 +222,30 @@ impl<'a> Stage<'a> {
         }
         (self.tell)(&Event::Missed { what: what.clone(), because: because.clone() });
         Err(format!("{what} did not take effect: {because}"))
+    }
+}
+
+/// Until somebody presses Enter.
+///
+/// # Errors
+/// Nobody is there.
+async fn enter(keys: &mut Lines<impl AsyncBufRead + Unpin>, what: &str) -> Result<(), String> {
+    match keys.next_line().await {
+        Ok(Some(_)) => Ok(()),
+        _ => Err(format!("nobody is at the terminal to say when: {what}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_enter_is_one_step_and_the_end_of_what_is_typed_is_none() {
+        let mut keys = BufReader::new(&b"\nyes\n"[..]).lines();
+        assert_eq!(enter(&mut keys, "first").await, Ok(()));
+        assert_eq!(enter(&mut keys, "second").await, Ok(()));
+        let why = enter(&mut keys, "process.kill at leader").await.unwrap_err();
+        assert_eq!(why, "nobody is at the terminal to say when: process.kill at leader");
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Objects {
     /// Requests that the real one would not understand.
     pub(crate) surprises: Vec<String>,
     pub(crate) ignores_policies: bool,
+    /// What this service account may not list.
+    pub(crate) hidden: Option<&'static str>,
     next_uid: u64,
 }
 
@@ -167,6 +169,9 @@ async fn answer(State(state): State<Shared>, method: Method, uri: Uri, headers: 
     };
     if let Some((pod, path)) = name.split_once(":9000/proxy/") {
         return state.proxy(pod, path).into_response();
+    }
+    if method == Method::GET && name.is_empty() && state.hidden.is_some_and(|hidden| hidden == plural) {
+        return refused(StatusCode::FORBIDDEN, &format!("{plural} is forbidden: cannot list"));
     }
     let key = (plural.clone(), name.clone());
     if !name.is_empty() && !state.objects.contains_key(&key) {
