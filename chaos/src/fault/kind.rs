@@ -143,7 +143,9 @@ impl Entry {
             "process.slow" | "process.slow-start" => ("process_slow", "the process is seen stopped and going on, in turns"),
             "process.rolling-restart" => ("process_restarted", "each runs as another process afterwards"),
             "link.latency" => ("link_late", "links that answered sooner before now take as long as they must"),
-            "link.bandwidth" => ("link_narrow", "a link made bytes wait"),
+            "link.bandwidth" => {
+                ("link_narrow", "a link takes a twentieth of the time or more for what goes over it, and makes bytes wait")
+            }
             "link.reset" => ("link_reset", "links that answered before now reset connections"),
             "link.refuse" => ("link_refused", "links that answered before now refuse connections"),
             "disk.full" | "disk.sync-fails" => {

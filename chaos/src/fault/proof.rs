@@ -1,10 +1,12 @@
 //! Whether a fault took effect, tried for real: signals by the state of the process, links by a connection over them, disks by an entry
 //! that has to be written. What was so before the fault proves nothing, so that is looked at as well.
 
+mod narrow;
+
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use deploy_api::{Process, ProcessFault, Topology};
-use fault_proxy::{Condition, Way};
+use fault_proxy::Condition;
 use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
@@ -70,7 +72,6 @@ pub(super) struct Baseline {
     leader: Option<(String, u64)>,
     /// Links that answered; of the fault's links, some.
     answered: Vec<Tried>,
-    throttled: BTreeMap<String, u64>,
 }
 
 async fn leader(injector: &Injector, topology: &Topology) -> Option<(String, u64)> {
@@ -82,11 +83,8 @@ impl Baseline {
     pub(super) async fn take(injector: &Injector, action: &Action) -> anyhow::Result<Self> {
         let topology = injector.topology().await?;
         let pids = topology.processes.iter().map(|process| (process.name.clone(), process.pid)).collect();
-        let (mut answered, mut throttled) = (Vec::new(), BTreeMap::new());
+        let mut answered = Vec::new();
         if let Action::Links(conditions) = action {
-            for link in injector.links().await? {
-                throttled.insert(link.name.clone(), link.throttled);
-            }
             let tried = some_of(conditions).into_iter().filter_map(|(name, condition)| {
                 let link = topology.links.iter().find(|link| link.name == name)?;
                 Some((name, link.address.clone(), condition, Duration::from_millis(link.round_trip_ms)))
@@ -98,7 +96,7 @@ impl Baseline {
             answered.extend(join_all(tried).await.into_iter().flatten());
         }
         let leader = leader(injector, &topology).await;
-        Ok(Self { pids, leader, answered, throttled })
+        Ok(Self { pids, leader, answered })
     }
 
     fn pid(&self, name: &str) -> Option<u32> {
@@ -266,9 +264,8 @@ async fn transferred(injector: &Injector, to: &str, before: &Baseline) -> anyhow
 }
 
 async fn links(injector: &Injector, conditions: &[LinkCondition], before: &Baseline) -> anyhow::Result<Proof> {
-    let is_narrow = |way: &Way| way.bytes_per_s.is_some();
-    if conditions.iter().any(|of| is_narrow(&of.condition.forward) || is_narrow(&of.condition.backward)) {
-        return narrow(injector, conditions, before).await;
+    if conditions.iter().any(|of| narrow::is_narrow(&of.condition)) {
+        return narrow::narrow(injector, conditions).await;
     }
     if before.answered.is_empty() {
         return Ok(Proof::Missed("no link that the fault is at answered before, so nothing shows what it does".to_owned()));
@@ -309,23 +306,10 @@ fn shows(heard: Heard, link: &Tried) -> Seen {
     }
 }
 
-/// What is idle is not slowed: it took effect as soon as bytes had to wait at one of the links.
-async fn narrow(injector: &Injector, conditions: &[LinkCondition], before: &Baseline) -> anyhow::Result<Proof> {
-    let began = Instant::now();
-    while began.elapsed() < SHOWS_WITHIN {
-        for link in injector.links().await? {
-            let was = before.throttled.get(&link.name).copied().unwrap_or_default();
-            if link.throttled > was && conditions.iter().any(|of| of.links.contains(&link.name)) {
-                return Ok(Proof::Bit(format!("{} made bytes wait {} times", link.name, link.throttled - was)));
-            }
-        }
-        sleep(LOOK).await;
-    }
-    Ok(Proof::Missed("no link made anything wait: too little went over them".to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
+    use fault_proxy::Way;
+
     use super::*;
 
     fn link(condition: Condition) -> Tried {

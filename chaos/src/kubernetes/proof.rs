@@ -78,7 +78,7 @@ pub(super) async fn prove(cluster: &Cluster, deeds: &[Deed], baseline: &Baseline
             Ok(world) => unmet(cluster, &world, deeds, baseline).await,
         };
         match why {
-            None => return Proof::Bit(words(deeds)),
+            None => return Proof::Bit(words(deeds, baseline)),
             Some(why) if began.elapsed() >= limit => return Proof::Missed(why),
             Some(_) => sleep(LOOK).await,
         }
@@ -94,12 +94,17 @@ async fn unmet(cluster: &Cluster, world: &World, deeds: &[Deed], baseline: &Base
     None
 }
 
-fn words(deeds: &[Deed]) -> String {
+fn words(deeds: &[Deed], baseline: &Baseline) -> String {
     let word = |deed: &Deed| match deed {
         Deed::Delete(pods) => format!("{} pods are gone", pods.len()),
         Deed::Scale(workloads) => format!("{} workloads have no pods", workloads.len()),
         Deed::Restart(workloads) => format!("pods of {} workloads are being replaced", workloads.len()),
-        Deed::Isolate(pods) => format!("nobody reaches {} pods", pods.len()),
+        Deed::Isolate(pods) => format!(
+            "nobody reaches {} pods by way of the API server, which heard {} of them before; \
+             what other pods reach, and connections that were open, was not looked at",
+            pods.len(),
+            baseline.answered.len()
+        ),
     };
     deeds.iter().map(word).collect::<Vec<_>>().join(", ")
 }

@@ -109,6 +109,8 @@ async fn an_isolated_region_is_seen_to_be_cut_off_and_its_lease_is_renewed() {
         ["inject", "partition.isolate", "--target", "kubernetes:region-of(leader)", "--for", "1s", "--lease", "600ms"];
     let output = cluster.run(&arguments).await;
     assert!(output.status.success() && text(&output).contains("nobody reaches 2 pods"), "{}", text(&output));
+    let says = ["which heard 2 of them before", "what other pods reach, and connections that were open, was not looked at"];
+    assert!(says.iter().all(|says| text(&output).contains(says)), "{}", text(&output));
     let asked = cluster.api.asked();
     let made = asked.iter().position(|asked| asked.line.starts_with("POST")).unwrap();
     let policy = &asked[made];
@@ -158,6 +160,27 @@ async fn what_a_killed_tool_left_is_healed_when_its_lease_is_over_or_by_heal_all
     let late = cluster.run(&["heal", "--expired", "--target", "kubernetes"]).await;
     assert!(text(&late).contains("1 faults are healed"), "{}", text(&late));
     assert_eq!((cluster.policies(), cluster.marked_pods()), (0, 0));
+    cluster.is_understood();
+}
+
+#[tokio::test]
+async fn what_may_not_be_listed_is_told_and_keeps_nothing_else_from_being_healed() {
+    let cluster = Cluster::start().await;
+    let arguments = ["inject", "partition.isolate", "--target", "kubernetes:edge:eu", "--for", "10m", "--lease", "60s"];
+    let mut tool = cluster.chaos(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    eventually("a policy", async || (cluster.policies() == 1).then_some(())).await;
+    tool.kill().await.unwrap();
+    for hidden in ["statefulsets", "pods"] {
+        cluster.api.state.lock().unwrap().hidden = Some(hidden);
+        let output = cluster.run(&["heal", "--all", "--target", "kubernetes"]).await;
+        let says = text(&output);
+        assert!(!output.status.success() && says.contains(&format!("{hidden} is forbidden")), "{hidden}: {says}");
+        assert_eq!(cluster.policies(), 0, "{hidden}");
+    }
+    cluster.api.state.lock().unwrap().hidden = None;
+    let output = cluster.run(&["heal", "--all", "--target", "kubernetes"]).await;
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(cluster.marked_pods(), 0);
     cluster.is_understood();
 }
 
