@@ -1,6 +1,10 @@
 //! `/operate` of the admin port, in front of a scripted controller: who may start a drill, and what the page is told when nobody is there.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::Write,
+    net::TcpStream,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -20,11 +24,29 @@ const EVENTS: &str = "event: runs\ndata: {\"runs\": [], \"drills\": []}\n\n";
 
 type Heard = Arc<Mutex<Vec<String>>>;
 
-async fn answer(State(heard): State<Heard>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+/// What the stream has after its first event.
+#[derive(Clone, Copy, PartialEq)]
+enum Rest {
+    Nothing,
+    /// More than any socket holds.
+    NoEnd,
+}
+
+async fn answer(
+    State((heard, rest)): State<(Heard, Rest)>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let token = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
     heard.lock().unwrap().push(format!("{method} {uri} {token} {}", String::from_utf8_lossy(&body)));
     if uri.path() == "/v1/stream" {
         let first = tokio_stream::once(Ok::<_, std::convert::Infallible>(EVENTS));
+        if rest == Rest::NoEnd {
+            let more = tokio_stream::iter(std::iter::repeat_with(|| Ok(EVENTS)));
+            return ([("content-type", "text/event-stream")], Body::from_stream(first.chain(more))).into_response();
+        }
         return ([("content-type", "text/event-stream")], Body::from_stream(first.chain(tokio_stream::pending())))
             .into_response();
     }
@@ -40,9 +62,13 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
+        Self::with(Rest::Nothing).await
+    }
+
+    async fn with(rest: Rest) -> Self {
         let (heard, listener) = (Heard::default(), tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap());
         let address = listener.local_addr().unwrap().to_string();
-        let app = Router::new().fallback(answer).with_state(heard.clone());
+        let app = Router::new().fallback(answer).with_state((heard.clone(), rest));
         tokio::spawn(async move { axum::serve(listener, app).await });
         let folder = tempfile::tempdir().unwrap();
         let token = folder.path().join("token");
@@ -122,6 +148,26 @@ async fn the_stream_is_passed_on_to_so_many_pages_and_ends_with_the_edge() {
         // The end of the stream, or of the connection.
         while let Ok(Some(_)) = page.chunk().await {}
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_that_do_not_read_give_their_places_up() {
+    let scene = Scene::with(Rest::NoEnd).await;
+    let address = scene.shop.admin.strip_prefix("http://").unwrap();
+    let deaf = || {
+        let mut page = TcpStream::connect(address).unwrap();
+        page.write_all(b"GET /operate/v1/stream HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        page
+    };
+    let pages: Vec<TcpStream> = (0..16).map(|_| deaf()).collect();
+    let asked = async || scene.request(Method::GET, "/operate/v1/stream").send().await.unwrap().status();
+    storefront_service::testing::eventually("all places to be taken", async || {
+        (asked().await == StatusCode::SERVICE_UNAVAILABLE).then_some(())
+    })
+    .await;
+    storefront_service::testing::eventually("a place for one that reads", async || asked().await.is_success().then_some(()))
+        .await;
+    drop(pages);
 }
 
 #[tokio::test(flavor = "multi_thread")]
