@@ -99,9 +99,9 @@ enum Command {
     ///
     /// Exit codes: as of `run`.
     Replay(drill::ReplayArgs),
-    /// Give up the run that goes on at a topology: it heals at once, and reports ABORTED
+    /// Give up the run that goes on at a topology: it heals at once, and reports ABORTED; comes back when it has ended
     ///
-    /// Exit codes: 0 it is given up and everything is healed, 1 nothing goes on.
+    /// Exit codes: 0 it has ended and everything is healed, 1 nothing goes on, or it does not end.
     Abort(Where),
     /// Print the JSON Schema of experiment files
     Schema,

@@ -13,7 +13,7 @@ use storefront_service::shutdown_on_signal;
 use uuid::Uuid;
 
 use super::{
-    Output, Where,
+    Of, Output,
     kubernetes::{self, KubernetesArgs, Victim},
 };
 
@@ -37,10 +37,8 @@ pub(crate) struct InjectArgs {
     /// Draws who is meant by random(...)
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    output: Output,
     #[command(flatten)]
-    at: Where,
+    of: Of,
     #[command(flatten)]
     kubernetes: KubernetesArgs,
 }
@@ -98,7 +96,7 @@ async fn in_cluster(args: &InjectArgs, fault: Fault, target: &Target, id: &str) 
 }
 
 fn ended(args: &InjectArgs, proof: Option<&Proof>, was_lost: bool) -> ExitCode {
-    if args.output == Output::Table {
+    if args.of.output == Output::Table {
         println!("healed");
     }
     match proof {
@@ -108,7 +106,7 @@ fn ended(args: &InjectArgs, proof: Option<&Proof>, was_lost: bool) -> ExitCode {
 }
 
 async fn here(args: &InjectArgs, fault: Fault, target: &Target, id: &str) -> anyhow::Result<ExitCode> {
-    let injector = Injector::open(&args.at.file()).await?;
+    let injector = Injector::open(&args.of.at.file()).await?;
     let snapshot = injector.snapshot().await?;
     let targets = target.resolve(&snapshot, args.seed)?;
     let action = plan(fault, &targets, &snapshot)?;
@@ -133,7 +131,7 @@ async fn here(args: &InjectArgs, fault: Fault, target: &Target, id: &str) -> any
 }
 
 fn say(args: &InjectArgs, id: &str, targets: &[String], proof: Option<&Proof>) {
-    if args.output == Output::Json {
+    if args.of.output == Output::Json {
         return println!("{}", json!({"id": id, "fault": args.fault, "targets": targets, "proof": proof}));
     }
     let verdict = match proof {

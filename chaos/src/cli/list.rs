@@ -12,7 +12,7 @@ use comfy_table::Table;
 use serde_json::{Value, json};
 
 use super::{
-    Output, Where,
+    Of, Output,
     kubernetes::{Ground, KubernetesArgs},
 };
 
@@ -21,10 +21,8 @@ pub(crate) struct ListArgs {
     /// Where, if not on this machine
     #[arg(long, value_enum)]
     target: Option<Ground>,
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    output: Output,
     #[command(flatten)]
-    at: Where,
+    of: Of,
     #[command(flatten)]
     kubernetes: KubernetesArgs,
 }
@@ -36,9 +34,9 @@ fn entry(entry: &Entry) -> Value {
     json!({"name": entry.name, "about": entry.about, "parameters": parameters, "needs": entry.needs.flag()})
 }
 
-async fn in_cluster(of: &ListArgs) -> anyhow::Result<ExitCode> {
-    let active = of.kubernetes.open()?.active().await?;
-    if of.output == Output::Json {
+async fn in_cluster(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    let active = args.kubernetes.open()?.active().await?;
+    if args.of.output == Output::Json {
         let faults: Vec<Value> = CATALOG.iter().filter(|one| FAULTS.contains(&one.name)).map(entry).collect();
         println!("{}", json!({"faults": faults, "active": active}));
         return Ok(ExitCode::SUCCESS);
@@ -50,16 +48,16 @@ async fn in_cluster(of: &ListArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn run(of: &ListArgs) -> anyhow::Result<ExitCode> {
-    if of.target == Some(Ground::Kubernetes) {
-        return in_cluster(of).await;
+pub(crate) async fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
+    if args.target == Some(Ground::Kubernetes) {
+        return in_cluster(args).await;
     }
     // Without a topology there is still what could be done.
-    let active = match Injector::open(&of.at.file()).await {
+    let active = match Injector::open(&args.of.at.file()).await {
         Ok(injector) => Some(injector.active().await?),
         Err(_) => None,
     };
-    if of.output == Output::Json {
+    if args.of.output == Output::Json {
         let drills = DRILLS.map(|drill| json!({"name": drill.name, "runbook": drill.runbook()}));
         let active = active.map(|(holds, links)| json!({"processes": holds, "links": links}));
         println!("{}", json!({"faults": CATALOG.iter().map(entry).collect::<Vec<_>>(), "drills": drills, "active": active}));
