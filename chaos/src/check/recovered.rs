@@ -144,9 +144,13 @@ fn outside((mut from, to): (u64, u64), those: &[(u64, u64)]) -> Vec<(u64, u64)> 
 fn after(fault: &Fault, answered: &[u64], asked_ms: u64, seen: &Seen<'_>) -> Recovered {
     let since = |at_ms: u64| at_ms - fault.from_ms;
     let later = |reign: &&Reign| reign.at_ms >= fault.from_ms;
+    // What comes after the next fault is that one's.
+    let next_ms =
+        seen.faults.iter().map(|other| other.from_ms).filter(|from_ms| *from_ms > fault.from_ms).min().unwrap_or(u64::MAX);
+    let own = |reign: &&Reign| later(reign) && reign.at_ms < next_ms;
     let term = seen.reigns.iter().rev().find(|reign| !later(reign)).map_or(0, |reign| reign.term);
-    let detected = seen.reigns.iter().filter(later).find(|reign| reign.leader.is_none() || reign.term > term);
-    let elected = seen.reigns.iter().filter(later).find(|reign| reign.leader.is_some() && reign.term > term);
+    let detected = seen.reigns.iter().filter(own).find(|reign| reign.leader.is_none() || reign.term > term);
+    let elected = seen.reigns.iter().filter(own).find(|reign| reign.leader.is_some() && reign.term > term);
     Recovered {
         fault: format!("{} {}", fault.name, fault.target).trim().to_owned(),
         detected_ms: detected.map(|reign| since(reign.at_ms)),

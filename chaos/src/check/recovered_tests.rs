@@ -113,3 +113,14 @@ fn a_run_that_was_given_up_says_of_recovery_only_what_was_late_already() {
     assert_eq!(judged(true, 899), Outcome::Fail, "it was open for longer than that already");
     assert_eq!(judged(false, 900), Outcome::Fail, "nobody gave it up, and it was never again");
 }
+
+#[test]
+fn a_leader_that_came_after_the_next_fault_is_not_of_this_one() {
+    let fault = |from_ms| Fault { from_ms, to_ms: Some(from_ms + 500), ..Fault::default() };
+    let reign = |at_ms, term, leader: Option<&str>| Reign { at_ms, term, leader: leader.map(str::to_owned) };
+    let (faults, reigns) =
+        ([fault(2_000), fault(4_000)], [reign(0, 3, Some("a")), reign(4_100, 3, None), reign(4_400, 4, Some("b"))]);
+    let recovery = recovered(&seen(&shop((0..8_000).step_by(100)), &faults, &reigns), InTime::default()).1;
+    let clocks: Vec<_> = recovery.faults.iter().map(|fault| (fault.detected_ms, fault.elected_ms)).collect();
+    assert_eq!(clocks, [(None, None), (Some(100), Some(400))]);
+}

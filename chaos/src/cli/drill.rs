@@ -63,6 +63,9 @@ struct How {
     /// Draws in place of the experiment's seed
     #[arg(long)]
     seed: Option<u64>,
+    /// Shoppers a second in place of the experiment's; the more, the finer are times without a checkout measured
+    #[arg(long)]
+    rate: Option<f64>,
     /// Somebody at the terminal decides: Enter breaks, Enter heals
     #[arg(long)]
     human_pace: bool,
@@ -109,6 +112,7 @@ pub(crate) async fn replay(args: ReplayArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn each(experiment: Result<Experiment, Wrong>, how: How, command: &str) -> anyhow::Result<ExitCode> {
+    let experiment = experiment.and_then(|read| how.rate.map_or(Ok(read.clone()), |rate| read.at_rate(rate)));
     let mut experiment = match experiment {
         Ok(experiment) => experiment,
         Err(wrong) => {
@@ -117,6 +121,7 @@ async fn each(experiment: Result<Experiment, Wrong>, how: How, command: &str) ->
         }
     };
     experiment.seed = how.seed.unwrap_or(experiment.seed);
+    let command = &how.rate.map_or(command.to_owned(), |rate| format!("{command} --rate {rate}"));
     let launched = how.at.open(&experiment).await?;
     // target/deploy/NAME/topology.json
     let beside = || topology_file("").ancestors().nth(2).map(|target| target.join("chaos"));

@@ -106,6 +106,12 @@ fn drawn_faults_are_a_seeds_and_can_be_written_down_as_steps() {
     let again = read_it(&found.with_steps(&steps).unwrap()).unwrap();
     let picks = |steps: &[Step]| steps.iter().map(|step| (step.at, step.pick.clone())).collect::<Vec<_>>();
     assert_eq!((picks(&again.schedule()), again.seed), (picks(&steps), found.seed));
+    let busier = Experiment { seed: 9, ..found.clone() }.at_rate(60.0).unwrap();
+    assert_eq!(
+        (busier.load.rate, busier.seed, busier.random, busier.expect),
+        (60.0, 9, found.random.clone(), found.expect.clone())
+    );
+    assert!(found.at_rate(1e9).unwrap_err().to_string().starts_with("--rate:"));
 }
 
 /// `UPDATE_SCHEMA=1` writes it.

@@ -1,10 +1,12 @@
 //! A schedule written down as a file again, for whoever wants exactly those steps. Pure.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use super::{
+    file::parse,
     model::{Experiment, Step},
     time::show,
+    wrong::Wrong,
 };
 
 impl Step {
@@ -39,5 +41,19 @@ impl Experiment {
         }
         let steps: Vec<String> = steps.iter().map(Step::to_toml).collect();
         Ok(format!("{table}\n{}", steps.join("\n")))
+    }
+
+    /// The same with so many shoppers a second.
+    ///
+    /// # Errors
+    /// When no run has so many.
+    pub fn at_rate(&self, rate: f64) -> Result<Self, Wrong> {
+        let mut table: toml::Table = toml::from_str(&self.text).unwrap_or_default();
+        let load = table.entry("load").or_insert_with(|| toml::Table::new().into());
+        if let Some(load) = load.as_table_mut() {
+            load.insert("rate".to_owned(), rate.into());
+        }
+        let read = parse("--rate", &table.to_string(), &BTreeMap::new())?;
+        Ok(Self { seed: self.seed, ..read })
     }
 }
