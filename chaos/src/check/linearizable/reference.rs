@@ -111,7 +111,10 @@ fn explore(lines: &[Operation], open: &BTreeSet<usize>, shelf: &Shelf, seen: &mu
         let mut next = shelf.clone();
         let (out, value, ver) = next.execute(line.op, &line.id, line.qty);
         let same = |told: Option<u64>, is: Option<u64>| told.is_none() || told == is;
-        let unheard_of = shelf.ver == 0 && line.out == Out::NotFound && matches!(line.op, Op::Reserve | Op::Purchase);
+        // Decided when nobody knew the SKU, now or by an earlier attempt: a refusal is remembered.
+        let unheard_of = line.out == Out::NotFound
+            && matches!(line.op, Op::Reserve | Op::Purchase)
+            && (out, ver) == (Out::Insufficient, Some(0));
         let explained = (out == line.out || unheard_of)
             && same(line.ver, ver)
             && (says_no_value(line) || same(line.value, value))

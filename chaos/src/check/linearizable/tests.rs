@@ -123,6 +123,16 @@ fn an_answer_that_was_lost_may_have_been_executed_and_may_not() {
 }
 
 #[test]
+fn that_nobody_knew_the_sku_is_remembered_as_well() {
+    let received = line(Op::Receive, "r", 3, (30, 40), Out::Ok);
+    let first = Operation { out: Out::Unknown, ret: None, ..line(Op::Reserve, "a", 1, (10, 11), Out::Ok) };
+    let again = line(Op::Reserve, "a", 1, (50, 60), Out::NotFound);
+    for (lines, is_explained) in [(vec![received.clone(), first, again.clone()], true), (vec![received, again], false)] {
+        assert_eq!((decided(&lines) == Decision::Explained, is_linearizable(&lines)), (is_explained, is_explained));
+    }
+}
+
+#[test]
 fn the_verdict_names_the_sku_and_the_operations() {
     let mut lines = vec![line(Op::Receive, "r", 1, (0, 1), Out::Ok)];
     lines.extend((0..2).map(|n| line(Op::Purchase, &format!("p{n}"), 1, (10 + 10 * n, 15 + 10 * n), Out::Ok)));
