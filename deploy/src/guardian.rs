@@ -154,7 +154,9 @@ impl Guardian {
     }
 
     fn undo(&self, supervisor: &Supervisor, id: &str, hold: &Hold) -> anyhow::Result<()> {
-        let processes = processes(supervisor, hold)?;
+        let topology = supervisor.topology();
+        // One that is no part of the topology any more needs nothing, and would keep the others from being tried.
+        let processes: Vec<Process> = hold.processes.iter().filter_map(|name| topology.process(name).cloned()).collect();
         match hold.fault {
             ProcessFault::Down => start_missing(supervisor, &processes),
             ProcessFault::Paused => processes.iter().try_for_each(|process| signal_family(process, Signal::CONT)),
