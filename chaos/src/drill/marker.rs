@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 /// Lies beside `topology.json`; empty where nothing goes on.
 const FILE: &str = "chaos-run.json";
 
-/// Who holds the lock says who he is at once, and who only looks holds it for a moment: half a second.
-const TRIES: u32 = 50;
+/// Who holds the lock says who he is at once, and who only looks holds it for a moment. Five seconds: a busy machine may put either off.
+const TRIES: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Longest that is read of it: a name of 60 bytes and a number.
