@@ -12,7 +12,7 @@ use crate::{
     batcher::Batcher,
     clock,
     config::Config,
-    consensus::{Consensus, Directories},
+    consensus::{Consensus, Directories, Settling},
     http::{self, Api},
     identity,
     read::ReadRounds,
@@ -82,11 +82,12 @@ fn door(tls: Option<&Tls>, wanted: Wanted, port: &'static str) -> Door {
 pub(crate) async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut replay = Replay::default();
+    let (mut replay, mut settling) = (Replay::default(), Settling::default());
     loop {
         tick.tick().await;
         let view = consensus.view();
         replay.look(&consensus).await;
+        settling.look(&consensus).await;
         metrics::gauge!("inventory_has_leader").set(if view.leader.is_some() { 1.0 } else { 0.0 });
         metrics::gauge!("inventory_leads").set(if consensus.is_leader() { 1.0 } else { 0.0 });
         metrics::gauge!("inventory_queue_depth").set(batcher.depth() as f64);

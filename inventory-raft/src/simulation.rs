@@ -105,6 +105,8 @@ pub struct Standing {
     pub leader: Option<u64>,
     pub voters: Vec<u64>,
     pub learners: Vec<u64>,
+    /// No change of the membership is under way, or was left half done.
+    pub is_settled: bool,
     pub applied: u64,
     /// The last entry in its log, synced or not.
     pub last_log: u64,
@@ -214,6 +216,7 @@ impl Node {
             leader: view.leader.as_ref().map(|leader| leader.id),
             voters: of(MemberRole::Voter),
             learners: of(MemberRole::Learner),
+            is_settled: self.consensus.is_settled(),
             applied: self.consensus.shared.read().index(),
             last_log: self.consensus.log_progress().last_log,
         }
@@ -235,6 +238,10 @@ impl Node {
 
     pub async fn promote(&self, id: u64) -> Result<(), String> {
         self.consensus.promote(id).await.map_err(|error| error.to_string())
+    }
+
+    pub async fn demote(&self, id: u64) -> Result<(), String> {
+        self.consensus.demote(id).await.map_err(|error| error.to_string())
     }
 
     pub async fn remove(&self, id: u64) -> Result<(), String> {

@@ -61,7 +61,7 @@ pub struct AddLearnerRequest {
     pub raft: String,
 }
 
-/// `POST /admin/v1/members/promote` and `/remove`.
+/// `POST /admin/v1/members/promote`, `/demote` and `/remove`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberRequest {

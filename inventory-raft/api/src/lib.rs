@@ -52,6 +52,7 @@ pub mod paths {
         pub const ALARMS: &str = "/admin/v1/alarms";
         pub const MEMBERS: &str = "/admin/v1/members";
         pub const PROMOTE: &str = "/admin/v1/members/promote";
+        pub const DEMOTE: &str = "/admin/v1/members/demote";
         pub const REMOVE: &str = "/admin/v1/members/remove";
         pub const TRANSFER_LEADER: &str = "/admin/v1/transfer-leader";
         pub const SNAPSHOT: &str = "/admin/v1/snapshot";

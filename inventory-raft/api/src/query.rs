@@ -202,3 +202,9 @@ pub struct ClusterView {
     pub last_log_index: u64,
     pub applied_index: u64,
 }
+
+impl ClusterView {
+    pub fn voters(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.role == MemberRole::Voter)
+    }
+}

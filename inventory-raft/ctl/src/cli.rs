@@ -135,6 +135,11 @@ pub(crate) enum Members {
         #[arg(long)]
         id: u64,
     },
+    /// Take a voter's vote; it goes on following the log, and may be promoted again. A leader hands over
+    Demote {
+        #[arg(long)]
+        id: u64,
+    },
     /// Take a node out; its id is never used again
     Remove {
         #[arg(long)]

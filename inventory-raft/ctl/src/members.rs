@@ -33,6 +33,10 @@ pub(crate) async fn run(cluster: &Cluster, output: Output, command: Members) -> 
             cluster.post_to_leader::<Done>(paths::PROMOTE, &MemberRequest { id }).await?;
             eprintln!("node {id} votes");
         }
+        Members::Demote { id } => {
+            cluster.post_to_leader::<Done>(paths::DEMOTE, &MemberRequest { id }).await?;
+            eprintln!("node {id} follows the log and votes no more; `members promote` gives the vote back");
+        }
         Members::Remove { id } => {
             let view = cluster.view().await?;
             if view.leader.is_some_and(|leader| leader.id == id) {

@@ -83,6 +83,7 @@ async fn answer(node: &Node, ask: Ask, bug: Option<Bug>) -> Reply {
         Ask::Change(change) => Reply::Changed(match change {
             Change::AddLearner(id) => node.add_learner(id).await,
             Change::Promote(id) => node.promote(id).await,
+            Change::Demote(id) => node.demote(id).await,
             Change::Remove(id) => node.remove(id).await,
             Change::TransferLeader(to) => node.transfer_leader(to).await,
         }),

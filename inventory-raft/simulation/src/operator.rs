@@ -1,4 +1,4 @@
-//! Changes the membership while everything else goes on: nodes join, are promoted, leave; leadership moves.
+//! Changes the membership while everything else goes on: nodes join, are promoted, lose their vote, leave; leadership moves.
 
 use std::time::Duration;
 
@@ -51,10 +51,12 @@ fn leader(world: &World) -> Option<Standing> {
 
 fn next(dice: &mut Dice, leader: &Standing, spare: &mut Vec<u64>) -> Change {
     let followers: Vec<u64> = leader.voters.iter().copied().filter(|id| Some(*id) != leader.leader).collect();
-    match dice.below(4) {
+    match dice.below(5) {
         0 if !spare.is_empty() => Change::AddLearner(spare.remove(0)),
         1 | 0 if !leader.learners.is_empty() => Change::Promote(*dice.pick(&leader.learners)),
         2 if leader.voters.len() > MIN_VOTERS => Change::Remove(*dice.pick(&followers)),
+        // The leader too: it then hands over.
+        3 if leader.voters.len() > MIN_VOTERS => Change::Demote(*dice.pick(&leader.voters)),
         _ if followers.is_empty() => Change::TransferLeader(1),
         _ => Change::TransferLeader(*dice.pick(&followers)),
     }

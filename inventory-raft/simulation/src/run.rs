@@ -196,11 +196,14 @@ impl Run {
         self.world.state().nodes.iter().map(|(id, node)| (*id, node.clone())).collect()
     }
 
-    /// There is a leader, and every voter has applied all that it has.
+    /// There is a leader with a vote, no change of the membership is half done, and every voter has applied all that the leader has.
     fn is_settled(&self) -> bool {
         let standings: Vec<_> = self.nodes().iter().map(|(id, node)| (*id, node.standing())).collect();
         let newest = standings.iter().filter(|(_, standing)| standing.state == NodeState::Leader);
-        let Some((_, leader)) = newest.max_by_key(|(_, standing)| standing.term) else { return false };
+        let Some((id, leader)) = newest.max_by_key(|(_, standing)| standing.term) else { return false };
+        if !leader.is_settled || !leader.voters.contains(id) {
+            return false;
+        }
         let is_level = |voter: &u64| standings.iter().any(|(id, standing)| id == voter && standing.applied == leader.last_log);
         leader.voters.iter().all(is_level)
     }

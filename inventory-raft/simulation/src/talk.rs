@@ -20,6 +20,7 @@ pub(crate) fn host(node: u64) -> String {
 pub(crate) enum Change {
     AddLearner(u64),
     Promote(u64),
+    Demote(u64),
     Remove(u64),
     TransferLeader(u64),
 }

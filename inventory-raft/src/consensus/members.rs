@@ -1,13 +1,20 @@
-//! Changes of the membership: a node joins as a learner, catches up, becomes a voter, and leaves.
+//! Changes of the membership: a node joins as a learner, catches up, becomes a voter, is one no more, and leaves.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use openraft::{
     ChangeMembers,
     async_runtime::WatchReceiver,
-    error::{ClientWriteError, RaftError},
+    error::{ChangeMembershipError, ClientWriteError, RaftError},
+    raft::ClientWriteResponse,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, error::Elapsed, timeout},
+};
 
 use super::{
     node::Consensus,
@@ -51,6 +58,10 @@ pub(crate) enum MemberError {
 
 type Changed = Result<(), MemberError>;
 
+/// One that goes on whoever waits for it.
+pub(super) type Changing =
+    JoinHandle<Result<Result<ClientWriteResponse<TypeConfig>, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>, Elapsed>>;
+
 impl Consensus {
     /// Adds a node that follows the log and does not vote.
     pub(crate) async fn add_learner(&self, id: u64, peer: Peer) -> Changed {
@@ -60,7 +71,7 @@ impl Consensus {
         if self.shared.read().ids_ever.contains(&id) {
             return Err(MemberError::IdUsedBefore(id));
         }
-        self.change(self.raft.add_learner(id, peer, false)).await
+        self.change(ChangeMembers::AddNodes(BTreeMap::from([(id, peer)]))).await
     }
 
     /// Lets a learner vote.
@@ -72,12 +83,25 @@ impl Consensus {
             let receiver = self.raft.metrics();
             let metrics = receiver.borrow_watched();
             let matched = metrics.replication.as_ref().ok_or(MemberError::NotLeader)?.get(&id).copied().flatten();
-            metrics.last_log_index.unwrap_or_default().saturating_sub(matched.map_or(0, |matched| matched.index))
+            let last = metrics.last_log_index.unwrap_or_default();
+            // A leader whose vote was taken has all of its own log.
+            let has = if id == self.node_id { last } else { matched.map_or(0, |matched| matched.index) };
+            last.saturating_sub(has)
         };
         if behind > MAX_LAG {
             return Err(MemberError::Lagging { id, behind });
         }
-        self.change(self.raft.change_membership(ChangeMembers::AddVoterIds(BTreeSet::from([id])), true)).await
+        self.change(ChangeMembers::AddVoterIds(BTreeSet::from([id]))).await
+    }
+
+    /// Takes a voter's vote: it follows the log as a learner from then on, and may be promoted again. A leader may be asked to do that to
+    /// itself: it leads until that is committed without its own voice, and then hands over ([`super::settle`]).
+    pub(crate) async fn demote(&self, id: u64) -> Changed {
+        if !self.members().contains(&id) {
+            return Err(MemberError::NotMember(id));
+        }
+        self.check_quorum_without(id).await?;
+        self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id]))).await
     }
 
     /// Takes a node out. Its id is never used again.
@@ -90,9 +114,9 @@ impl Consensus {
         }
         if self.voters().contains(&id) {
             self.check_quorum_without(id).await?;
-            self.change(self.raft.change_membership(ChangeMembers::RemoveVoters(BTreeSet::from([id])), true)).await?;
+            self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id]))).await?;
         }
-        self.change(self.raft.change_membership(ChangeMembers::RemoveNodes(BTreeSet::from([id])), true)).await
+        self.change(ChangeMembers::RemoveNodes(BTreeSet::from([id]))).await
     }
 
     fn members(&self) -> BTreeSet<u64> {
@@ -133,18 +157,27 @@ impl Consensus {
         Ok((rest.iter().filter(|voter| is_alive(voter)).count(), rest.len()))
     }
 
-    async fn change<T>(
-        &self,
-        change: impl Future<Output = Result<T, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>>,
-    ) -> Changed {
-        match timeout(CHANGE_TIMEOUT, change).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_)))) => Err(MemberError::NotLeader),
-            Ok(Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(
-                openraft::error::ChangeMembershipError::InProgress(_),
-            )))) => Err(MemberError::InProgress),
-            Ok(Err(error)) => Err(MemberError::Unknown(error.to_string())),
-            Err(_) => Err(MemberError::Unknown("no quorum answered in time".to_owned())),
+    pub(super) async fn change(&self, change: ChangeMembers<u64, Peer>) -> Changed {
+        match self.begin_change(change)?.await {
+            Ok(Ok(Ok(_))) => Ok(()),
+            Ok(Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))))) => Err(MemberError::NotLeader),
+            Ok(Ok(Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_)))))) => {
+                Err(MemberError::InProgress)
+            }
+            Ok(Ok(Err(error))) => Err(MemberError::Unknown(error.to_string())),
+            Ok(Err(_)) => Err(MemberError::Unknown("no quorum answered in time".to_owned())),
+            Err(error) => Err(MemberError::Unknown(error.to_string())),
         }
+    }
+
+    /// In a task of its own: whoever asked may hang up between the two steps of a change, and would leave a joint membership.
+    pub(super) fn begin_change(&self, change: ChangeMembers<u64, Peer>) -> Result<Changing, MemberError> {
+        let turn = self.changing.clone().try_lock_owned().map_err(|_| MemberError::InProgress)?;
+        let raft = self.raft.clone();
+        Ok(tokio::spawn(async move {
+            let changed = timeout(CHANGE_TIMEOUT, raft.change_membership(change, true)).await;
+            drop(turn);
+            changed
+        }))
     }
 }

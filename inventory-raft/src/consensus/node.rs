@@ -121,6 +121,8 @@ pub(crate) struct Consensus {
     pub(crate) shared: Arc<SharedState>,
     pub(crate) cluster_id: Arc<str>,
     pub(crate) node_id: u64,
+    /// Held between the two steps of a change of the membership.
+    pub(super) changing: Arc<tokio::sync::Mutex<()>>,
     view: watch::Receiver<Arc<View>>,
     snapshots: SnapshotDir,
     persister: Mutex<Option<Persister>>,
@@ -171,8 +173,8 @@ impl Consensus {
             }
         }
         let cluster_id = config.cluster_id.as_str().into();
-        let (persister, view) = (Mutex::default(), view::follow(&raft));
-        Ok(Self { raft, shared, cluster_id, node_id: config.node_id, view, snapshots, persister })
+        let (persister, view, changing) = (Mutex::default(), view::follow(&raft), Arc::default());
+        Ok(Self { raft, shared, cluster_id, node_id: config.node_id, changing, view, snapshots, persister })
     }
 
     /// What peers may ask for.
@@ -263,7 +265,7 @@ impl Consensus {
         let metrics = receiver.borrow_watched();
         match (metrics.state, &metrics.last_quorum_acked) {
             // Its own quorum: it knows of everything, and acknowledges nothing to itself while there is nothing.
-            (ServerState::Leader, _) if metrics.membership_config.voter_ids().count() == 1 => now,
+            (ServerState::Leader, _) if metrics.membership_config.voter_ids().eq([self.node_id]) => now,
             (ServerState::Leader, Some(acked)) => {
                 let age_ms = u64::try_from(acked.elapsed().as_millis()).unwrap_or(u64::MAX);
                 LogTime(now.0.saturating_sub(age_ms))

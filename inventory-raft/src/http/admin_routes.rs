@@ -37,6 +37,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
         .route(paths::ALARMS, get(alarms))
         .route(paths::MEMBERS, post(add_learner))
         .route(paths::PROMOTE, post(promote))
+        .route(paths::DEMOTE, post(demote))
         .route(paths::REMOVE, post(remove))
         .route(paths::TRANSFER_LEADER, post(transfer_leader))
         .route(paths::SNAPSHOT, post(take_snapshot).get(download_snapshot))
@@ -100,6 +101,10 @@ async fn add_learner(State(api): State<Arc<Api>>, StrictJson(body): StrictJson<A
 
 async fn promote(State(api): State<Arc<Api>>, StrictJson(body): StrictJson<MemberRequest>) -> Answer {
     changed(&api, api.consensus.promote(body.id).await)
+}
+
+async fn demote(State(api): State<Arc<Api>>, StrictJson(body): StrictJson<MemberRequest>) -> Answer {
+    changed(&api, api.consensus.demote(body.id).await)
 }
 
 async fn remove(State(api): State<Arc<Api>>, StrictJson(body): StrictJson<MemberRequest>) -> Answer {

@@ -89,6 +89,51 @@ async fn a_cluster_grows_from_three_to_five_and_back_under_load_and_loses_no_req
     assert_eq!(stock.totals.sold, bought.load(Ordering::Relaxed) as u64);
 }
 
+fn role(cluster: &Cluster, id: u64) -> String {
+    let members = cluster.ask(&["members", "list"]);
+    members.as_array().unwrap().iter().find(|member| member["id"] == id).unwrap()["role"].as_str().unwrap().to_owned()
+}
+
+/// Who says himself that he leads, in the highest term.
+fn leader(cluster: &Cluster) -> Option<u64> {
+    let seen: Value = serde_json::from_slice(&cluster.ctl(&["status"]).stdout).ok()?;
+    let leading = seen.as_array()?.iter().filter(|member| member["status"]["state"] == "leader");
+    leading.max_by_key(|member| member["status"]["term"].as_u64())?["id"].as_u64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vote_is_taken_and_given_back_and_a_leader_without_one_hands_over() {
+    let mut cluster = started("votes", 3, 3, &[]);
+    let client = InventoryClient::new(cluster.addresses());
+    receive(&client, 100).await;
+    cluster.ask(&["transfer-leader", "--to", "1"]);
+    cluster.refused(1, "is not a member", &["members", "demote", "--id", "9"]);
+    // A follower first, then the leader.
+    for id in [3, 1] {
+        let demote = ["members", "demote", "--id", &id.to_string()];
+        cluster.insist(&demote);
+        assert_eq!(role(&cluster, id), "learner");
+        cluster.insist(&demote);
+        assert!(buy(&client).await);
+        eventually("a leader that votes", || leader(&cluster).filter(|leader| *leader != id));
+        cluster.kill(id);
+        cluster.start(id, 3);
+        cluster.insist(&["members", "promote", "--id", &id.to_string()]);
+        assert_eq!(role(&cluster, id), "voter");
+    }
+    assert!(buy(&client).await);
+    cluster.insist(&["hash"]);
+    // With one voter away there are two left, and both are needed.
+    let leads = eventually("a leader", || leader(&cluster));
+    let [away, other] = [1, 2, 3].into_iter().filter(|id| *id != leads).collect::<Vec<_>>()[..] else { panic!("three nodes") };
+    cluster.kill(away);
+    eventually("it to be refused", || {
+        let said = cluster.ctl(&["members", "demote", "--id", &other.to_string()]);
+        String::from_utf8_lossy(&said.stderr).contains("no quorum").then_some(())
+    });
+    assert_eq!(role(&cluster, other), "voter");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_lose_the_quorum_is_refused_and_what_is_wrong_is_shown() {
     let mut cluster = started("safe", 3, 3, &[]);
