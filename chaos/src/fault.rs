@@ -15,7 +15,7 @@ mod proof;
 mod snapshot;
 mod target;
 
-pub(crate) use admin::Admin;
+pub use admin::Admin;
 pub use doctor::{Check, examine};
 pub use inject::{Injected, Injector};
 pub use kind::{CATALOG, Entry, Fault, FaultError, Needs, Parameter};

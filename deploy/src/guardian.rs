@@ -3,6 +3,7 @@
 mod family;
 mod leases;
 mod slow;
+mod votes;
 
 use std::{
     collections::BTreeMap,
@@ -21,6 +22,7 @@ use crate::{fault_points::FaultPoints, supervisor::Supervisor};
 use family::signal_family;
 use leases::Held;
 use slow::Slowed;
+use votes::Votes;
 
 /// Between two looks at the leases.
 const LOOK: Duration = Duration::from_millis(50);
@@ -34,6 +36,7 @@ const MAX_CLOCK_MS: u64 = 24 * 3_600 * 1_000;
 pub(crate) struct Guardian {
     held: Mutex<Held>,
     slowed: Mutex<BTreeMap<String, Slowed>>,
+    votes: Votes,
     /// One change at a time.
     changing: Mutex<()>,
     began: Instant,
@@ -41,7 +44,8 @@ pub(crate) struct Guardian {
 
 impl Default for Guardian {
     fn default() -> Self {
-        Self { held: Mutex::default(), slowed: Mutex::default(), changing: Mutex::default(), began: Instant::now() }
+        let (held, slowed, votes, changing) = (Mutex::default(), Mutex::default(), Votes::default(), Mutex::default());
+        Self { held, slowed, votes, changing, began: Instant::now() }
     }
 }
 
@@ -49,11 +53,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What cannot be held twice at one process: whether it runs, its clock, its disk.
+/// What cannot be held twice at one process: whether it runs, its clock, its disk, its vote.
 fn same_part(one: &ProcessFault, other: &ProcessFault) -> bool {
     let part = |fault: &ProcessFault| match fault {
         ProcessFault::Clock { .. } => 1,
         ProcessFault::DiskFull | ProcessFault::SyncFails => 2,
+        ProcessFault::Demoted => 3,
         _ => 0,
     };
     discriminant(one) == discriminant(other) || part(one) == part(other)
@@ -77,7 +82,8 @@ fn check(hold: &Hold) -> anyhow::Result<()> {
 
 impl Guardian {
     /// Looks after the leases as long as the process lives.
-    pub(crate) fn watch(supervisor: Supervisor) -> std::io::Result<()> {
+    pub(crate) fn watch(supervisor: Supervisor) -> anyhow::Result<()> {
+        Votes::watch(supervisor.clone())?;
         let look = move || loop {
             thread::sleep(LOOK);
             let guardian = supervisor.guardian();
@@ -90,7 +96,8 @@ impl Guardian {
                 }
             }
         };
-        thread::Builder::new().name("guardian".to_owned()).spawn(look).map(drop)
+        thread::Builder::new().name("guardian".to_owned()).spawn(look)?;
+        Ok(())
     }
 
     pub(crate) fn hold(&self, supervisor: &Supervisor, hold: Hold) -> anyhow::Result<()> {
@@ -136,6 +143,7 @@ impl Guardian {
             ProcessFault::Clock { offset_ms } => each(supervisor, processes, |points, _| points.set_clock(offset_ms))?,
             ProcessFault::DiskFull => each(supervisor, processes, |points, data| points.set_full(data, true))?,
             ProcessFault::SyncFails => each(supervisor, processes, |points, data| points.set_sync_fails(data, true))?,
+            ProcessFault::Demoted => self.votes.take(supervisor, processes)?,
         }
         Ok(())
     }
@@ -168,6 +176,10 @@ impl Guardian {
             ProcessFault::Clock { .. } => each(supervisor, &processes, |points, _| points.set_clock(0)),
             ProcessFault::DiskFull => each(supervisor, &processes, |points, data| points.set_full(data, false)),
             ProcessFault::SyncFails => each(supervisor, &processes, |points, data| points.set_sync_fails(data, false)),
+            ProcessFault::Demoted => {
+                self.votes.give_back(&hold.processes);
+                Ok(())
+            }
         }?;
         // A node whose disk fails ends itself, as it must; it is an operator's part to start it when the disk is well.
         match hold.fault {
@@ -184,19 +196,24 @@ impl Guardian {
     }
 
     pub(crate) fn heal(&self, supervisor: &Supervisor, id: &str) -> anyhow::Result<()> {
-        let _one = lock(&self.changing);
-        let held = lock(&self.held).end(id);
-        held.map_or(Ok(()), |hold| self.make_whole(supervisor, &hold))
+        let ended = {
+            let _one = lock(&self.changing);
+            let held = lock(&self.held).end(id);
+            held.map(|hold| self.make_whole(supervisor, &hold).map(|()| hold)).transpose()?
+        };
+        // Others may heal meanwhile: it may be they who bring back a quorum.
+        if ended.is_some_and(|hold| hold.fault == ProcessFault::Demoted) { self.votes.wait() } else { Ok(()) }
     }
 
     /// All of them, also when one fails; then why.
     pub(crate) fn heal_all(&self, supervisor: &Supervisor) -> anyhow::Result<()> {
-        let _one = lock(&self.changing);
-        let held = lock(&self.held).end_all();
-        let failed: Vec<String> = held
-            .iter()
-            .filter_map(|hold| self.make_whole(supervisor, hold).err().map(|error| format!("{}: {error:#}", hold.id)))
-            .collect();
+        let mut failed: Vec<String> = {
+            let _one = lock(&self.changing);
+            let held = lock(&self.held).end_all();
+            let undo = |hold: &Hold| self.make_whole(supervisor, hold).err().map(|error| format!("{}: {error:#}", hold.id));
+            held.iter().filter_map(undo).collect()
+        };
+        failed.extend(self.votes.wait().err().map(|error| format!("{error:#}")));
         ensure!(failed.is_empty(), "not healed: {}", failed.join("; "));
         Ok(())
     }
@@ -219,8 +236,11 @@ impl Guardian {
             processes: hold.processes.clone(),
             fault: hold.fault,
             left_ms: u64::try_from(until.saturating_sub(now).as_millis()).unwrap_or(u64::MAX),
+            because: (hold.fault == ProcessFault::Demoted).then(|| self.votes.because(&hold.processes)).flatten(),
         };
-        lock(&self.held).iter().map(view).collect()
+        let mut views: Vec<HoldView> = lock(&self.held).iter().map(view).collect();
+        views.extend(self.votes.owed());
+        views
     }
 }
 

@@ -77,7 +77,14 @@ pub(crate) async fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     println!("drills: {}", DRILLS.map(|drill| drill.name).join(", "));
     if let Some((holds, faults)) = active {
         for hold in holds {
-            println!("now: {} is {:?} at {}, for {} ms more", hold.id, hold.fault, hold.processes.join(", "), hold.left_ms);
+            let because = hold.because.map(|because| format!(" ({because})")).unwrap_or_default();
+            println!(
+                "now: {} is {:?} at {}, for {} ms more{because}",
+                hold.id,
+                hold.fault,
+                hold.processes.join(", "),
+                hold.left_ms
+            );
         }
         for fault in faults {
             println!("now: {} at {} links, for {} ms more", fault.id, fault.links.len(), fault.left_ms);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
-use deploy_api::{ProcessKind, TlsFiles, Topology};
+use deploy_api::{MIN_VOTERS, ProcessKind, TlsFiles, Topology};
 use http::{Method, Request, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full, Limited};
-use inventory_api::{ClusterView, TransferLeaderRequest, paths};
+use inventory_api::{ClusterView, MarkResponse, MemberRequest, MemberRole, TransferLeaderRequest, paths};
 use serde::{Serialize, de::DeserializeOwned};
 use storefront_tls::{Connector, HttpClient, Tls, TlsPaths, Wanted};
 use tokio::time::timeout;
@@ -21,12 +21,12 @@ const LIMIT: Duration = Duration::from_secs(3);
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Clone)]
-pub(crate) struct Admin {
+pub struct Admin {
     http: HttpClient<Full<Bytes>>,
 }
 
 impl Admin {
-    pub(crate) fn new(topology: &Topology) -> anyhow::Result<Self> {
+    pub fn new(topology: &Topology) -> anyhow::Result<Self> {
         let files = topology.inventory_tls.clone();
         let tls = files.map(|TlsFiles { ca, cert, key }| Tls::open(TlsPaths { ca, cert, key })).transpose()?;
         Ok(Self { http: HttpClient::new(Connector::of(tls.as_ref(), Wanted::AnyNode)) })
@@ -69,10 +69,41 @@ impl Admin {
         self.ask::<serde_json::Value>(&leader.address, paths::admin::TRANSFER_LEADER, Some(&request)).await.map(drop)
     }
 
-    /// Puts an entry into the log that changes nothing: every node has to write and sync it.
-    pub(super) async fn mark(&self, view: &ClusterView) -> anyhow::Result<()> {
+    /// Puts an entry into the log that changes nothing: every node has to write and sync it. Gives its index when it is committed.
+    pub(super) async fn mark(&self, view: &ClusterView) -> anyhow::Result<u64> {
         let leader = view.leader.as_ref().context("nobody leads the inventory now")?;
-        self.ask::<serde_json::Value>(&leader.address, paths::admin::MARK, Some(&serde_json::json!({}))).await.map(drop)
+        let marked: MarkResponse = self.ask(&leader.address, paths::admin::MARK, Some(&serde_json::json!({}))).await?;
+        Ok(marked.index)
+    }
+
+    /// Takes the vote of the member at that address, or gives it back. Each may be asked for again. What is no member is left alone.
+    pub async fn set_vote(&self, topology: &Topology, of: &str, votes: bool) -> anyhow::Result<()> {
+        let view = self.view(topology).await.context("no node of the inventory answers")?;
+        let leader = view.leader.as_ref().context("nobody leads the inventory now")?;
+        let Some(member) = view.members.iter().find(|member| member.address == of) else { return Ok(()) };
+        if !votes && member.role == MemberRole::Voter {
+            let left = view.voters().count() - 1;
+            ensure!(left >= MIN_VOTERS, "{left} voters would be left, and {MIN_VOTERS} is the least");
+        }
+        let path = if votes { paths::admin::PROMOTE } else { paths::admin::DEMOTE };
+        self.ask::<serde_json::Value>(&leader.address, path, Some(&MemberRequest { id: member.id })).await.map(drop)
+    }
+
+    /// An entry that was committed while the member at that address had no vote: its index, and how many voted.
+    pub(super) async fn decided_without(&self, topology: &Topology, of: &str) -> anyhow::Result<(u64, usize)> {
+        let view = self.view(topology).await.context("no node of the inventory answers")?;
+        let leader = view.leader.context("nobody leads the inventory now")?;
+        let before = self.view_of(&leader.address).await?;
+        let index = self.mark(&before).await?;
+        // What the same leader had before that entry is committed with it.
+        let after = self.view_of(&leader.address).await?;
+        for seen in [&before, &after] {
+            let leads = seen.leader.as_ref() == Some(&leader) && seen.node_id == leader.id && seen.term == before.term;
+            ensure!(leads, "the leader changes");
+            let member = seen.members.iter().find(|member| member.address == of).context("it is no member any more")?;
+            ensure!(member.role == MemberRole::Learner, "it votes");
+        }
+        Ok((index, after.voters().count()))
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use deploy_api::MIN_VOTERS;
 use fault_proxy::{Condition, LinkSpec, Links};
 use serde::Serialize;
 use tokio::{net::TcpListener, time::Instant};
@@ -145,7 +146,19 @@ async fn topology(file: &Path) -> Vec<Check> {
             .ok_or_else(|| "nobody leads the inventory".to_owned()),
         Err(error) => Err(format!("{error:#}")),
     };
-    vec![check("topology: links", false, links), check("topology: leader", false, leader)]
+    let votes = match &found {
+        Ok(snapshot) if snapshot.leader.is_none() => Err("nobody leads, so no vote can be taken or given back".to_owned()),
+        Ok(snapshot) => match snapshot.voters.len() {
+            voters if voters > MIN_VOTERS => Ok(format!("{voters} vote, so {} votes can be taken", voters - MIN_VOTERS)),
+            voters => Err(format!("{voters} vote, and {MIN_VOTERS} is the least that is left: none can be taken")),
+        },
+        Err(error) => Err(format!("{error:#}")),
+    };
+    vec![
+        check("topology: links", false, links),
+        check("topology: leader", false, leader),
+        check("topology: votes (member.demote)", false, votes),
+    ]
 }
 
 /// All checks; those of a topology where there is one.

@@ -96,8 +96,10 @@ impl Injector {
     pub async fn snapshot(&self) -> anyhow::Result<Snapshot> {
         let topology = self.topology().await?;
         let view = self.admin.view(&topology).await;
-        let leader = view.and_then(|view| Some((view.leader?.address, view.term)));
-        Ok(Snapshot::of(topology, leader))
+        let Some(view) = view else { return Ok(Snapshot::of(topology, None)) };
+        let voters: Vec<String> = view.voters().map(|member| member.address.clone()).collect();
+        let leader = view.leader.map(|leader| (leader.address, view.term));
+        Ok(Snapshot::of(topology, leader).with_voters(&voters))
     }
 
     /// What is held now, by whomever.

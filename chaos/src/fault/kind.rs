@@ -58,7 +58,7 @@ const fn entry(name: &'static str, needs: Needs, parameters: &'static [Parameter
 }
 
 /// All faults, in the order of `chaos list`.
-pub const CATALOG: [Entry; 19] = [
+pub const CATALOG: [Entry; 20] = [
     entry("process.kill", Needs::Nothing, &[], "kill -9; started again at the end"),
     entry("process.pause", Needs::Nothing, &[], "SIGSTOP, children too: holds its connections and says nothing"),
     entry("process.slow", Needs::Nothing, STOPPED, "stopped for a share of each 100 ms"),
@@ -82,6 +82,12 @@ pub const CATALOG: [Entry; 19] = [
     entry("disk.full", Needs::FaultPoints, &[], "an inventory node's writes fail with ENOSPC"),
     entry("disk.sync-fails", Needs::FaultPoints, &[], "an inventory node's syncs fail with EIO"),
     entry("clock.skew", Needs::FaultPoints, CLOCK, "an inventory node's clock is ahead, or behind"),
+    entry(
+        "member.demote",
+        Needs::Nothing,
+        &[],
+        "an inventory node's vote is taken: the membership has it as a learner, and as a voter again at the end",
+    ),
     entry("leader.transfer", Needs::Nothing, &[], "leadership is handed to a target, or to any other voter"),
 ];
 
@@ -152,6 +158,7 @@ impl Entry {
                 ("disk_failed", "the process could not write an entry of the log and ended itself")
             }
             "clock.skew" => ("clock_ahead", "the metric inventory_clock_ahead_ms says so"),
+            "member.demote" => ("membership_changed", "the leader has it as a learner, and commits an entry without its vote"),
             "leader.transfer" => ("leader_changed", "the target leads in a higher term"),
             _ => ("peer_unreachable", "links that answered before take connections and say nothing"),
         }
@@ -187,6 +194,7 @@ impl Fault {
             "disk.full" => Self::Process(ProcessFault::DiskFull),
             "disk.sync-fails" => Self::Process(ProcessFault::SyncFails),
             "clock.skew" => Self::Process(ProcessFault::Clock { offset_ms: number("offset_ms") }),
+            "member.demote" => Self::Process(ProcessFault::Demoted),
             "leader.transfer" => Self::LeaderTransfer,
             "partition.isolate" => Self::Partition(Shape::Isolate),
             "partition.one-way" => Self::Partition(Shape::OneWay),

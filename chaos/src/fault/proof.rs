@@ -152,6 +152,7 @@ async fn held_as(injector: &Injector, held: &[&Process], fault: ProcessFault, be
             ProcessFault::SlowStart { .. } => starts_slowly(injector, &process.name, before).await?,
             ProcessFault::Clock { offset_ms } => is_ahead(process, offset_ms).await,
             ProcessFault::DiskFull | ProcessFault::SyncFails => cannot_write(injector, &process.name, before).await?,
+            ProcessFault::Demoted => has_no_vote(injector, process).await?,
         };
         match bit {
             Ok(what) => seen.push(format!("{}: {what}", process.name)),
@@ -246,6 +247,22 @@ async fn cannot_write(injector: &Injector, name: &str, before: &Baseline) -> any
         sleep(LOOK).await;
     }
     Ok(Err("it wrote on".to_owned()))
+}
+
+async fn has_no_vote(injector: &Injector, process: &Process) -> anyhow::Result<Seen> {
+    let (began, mut last) = (Instant::now(), String::new());
+    while began.elapsed() < SHOWS_WITHIN {
+        let topology = injector.topology().await?;
+        match injector.admin().decided_without(&topology, &process.http).await {
+            Ok((index, voters)) => return Ok(Ok(format!("{voters} others vote, and committed entry {index} without it"))),
+            Err(error) => last = format!("{error:#}"),
+        }
+        sleep(LOOK).await;
+    }
+    // Why the membership was not changed, if that is why.
+    let (holds, _) = injector.active().await?;
+    let refused = holds.into_iter().find(|hold| hold.processes.contains(&process.name)).and_then(|hold| hold.because);
+    Ok(Err(refused.map_or(last.clone(), |refused| format!("{last}: {refused}"))))
 }
 
 async fn transferred(injector: &Injector, to: &str, before: &Baseline) -> anyhow::Result<Proof> {

@@ -13,6 +13,8 @@ pub struct Snapshot {
     /// Name of the process that leads the inventory, and its term.
     pub leader: Option<String>,
     pub term: u64,
+    /// Names of the inventory's voters; where nobody knows, all its nodes.
+    pub voters: BTreeSet<String>,
 }
 
 impl Snapshot {
@@ -22,8 +24,20 @@ impl Snapshot {
             |address: &String| topology.processes.iter().find(|process| process.http == *address).map(|found| found.name.clone());
         let (address, term) = leader.unzip();
         let leader = address.as_ref().and_then(name);
-        let processes = topology.processes.into_iter().filter(|process| !process.kind.is_apparatus()).collect();
-        Self { processes, links: topology.links, leader, term: term.unwrap_or_default() }
+        let processes: Vec<Process> = topology.processes.into_iter().filter(|process| !process.kind.is_apparatus()).collect();
+        let mut known =
+            Self { processes, links: topology.links, leader, term: term.unwrap_or_default(), voters: BTreeSet::new() };
+        known.voters = known.of_kind(ProcessKind::Inventory).map(str::to_owned).collect();
+        known
+    }
+
+    /// With those alone as voters that are at these addresses.
+    #[must_use]
+    pub fn with_voters(mut self, addresses: &[String]) -> Self {
+        let votes =
+            |name: &String| self.processes.iter().any(|process| process.name == *name && addresses.contains(&process.http));
+        self.voters = self.voters.iter().filter(|name| votes(name)).cloned().collect();
+        self
     }
 
     pub fn process(&self, name: &str) -> Option<&Process> {

@@ -20,7 +20,7 @@ pub enum Target {
     Leader,
     /// Every voter that does not.
     Follower,
-    /// As many nodes of the inventory as may be lost, the leader first: a quorum is left, and not one more.
+    /// As many voters of the inventory as may be lost, the leader first: a quorum is left, and not one more.
     QuorumMinusOne,
     /// All of the region in which the target is.
     RegionOf(Box<Target>),
@@ -119,17 +119,17 @@ impl Target {
 
     fn find(&self, snapshot: &Snapshot, seed: u64) -> Result<BTreeSet<String>, TargetError> {
         let leader = || snapshot.leader.clone().ok_or(TargetError::NoLeader);
-        let inventory = || snapshot.of_kind(ProcessKind::Inventory);
+        let voters = || snapshot.voters.iter();
         Ok(match self {
             Self::Leader => BTreeSet::from([leader()?]),
             Self::Follower => {
                 let leader = leader()?;
-                inventory().filter(|name| *name != leader).map(str::to_owned).collect()
+                voters().filter(|name| **name != leader).cloned().collect()
             }
             Self::QuorumMinusOne => {
-                let lost = inventory().count() / 2;
+                let lost = voters().count().saturating_sub(1) / 2;
                 let leader = leader()?;
-                let rest = inventory().filter(|name| *name != leader).map(str::to_owned);
+                let rest = voters().filter(|name| **name != leader).cloned();
                 std::iter::once(leader.clone()).chain(rest).take(lost).collect()
             }
             Self::RegionOf(inner) => {
@@ -182,6 +182,16 @@ mod tests {
         assert_eq!(resolved("region-of(leader)", 0), ["edge-us", "inventory-us", "orders-us", "redis-us"]);
         assert_eq!(resolved("region:us", 0), resolved("region-of( redis-us )", 0));
         assert!(!resolved("everything", 0).contains(&"links".to_owned()));
+    }
+
+    #[test]
+    fn who_has_no_vote_is_no_follower_and_leaves_fewer_to_lose() {
+        let addresses = ["inventory-eu:1".to_owned(), "inventory-us:1".to_owned()];
+        let snapshot = snapshot().with_voters(&addresses);
+        let resolved = |target: &str| target.parse::<Target>().unwrap().resolve(&snapshot, 0);
+        assert_eq!(resolved("follower").unwrap(), ["inventory-eu"]);
+        assert!(matches!(resolved("quorum-minus-one"), Err(TargetError::Nobody { .. })), "of two voters none may be lost");
+        assert_eq!(resolved("inventory").unwrap().len(), 3);
     }
 
     #[test]

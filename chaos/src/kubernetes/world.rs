@@ -179,7 +179,11 @@ impl World {
             data_dir: None,
         };
         let (leader, term) = leader.unzip();
-        Snapshot { processes: self.pods.iter().map(process).collect(), links: Vec::new(), leader, term: term.unwrap_or_default() }
+        // Nobody asks the inventory for its members here: each of its pods counts as one that votes.
+        let inventory = self.pods.iter().filter(|pod| pod.component == ProcessKind::Inventory);
+        let voters = inventory.map(|pod| pod.name.clone()).collect();
+        let processes = self.pods.iter().map(process).collect();
+        Snapshot { processes, links: Vec::new(), leader, term: term.unwrap_or_default(), voters }
     }
 
     pub(super) fn pod(&self, name: &str) -> Option<&Pod> {

@@ -195,6 +195,7 @@ fn held(hold: &HoldView) -> FaultNow {
         ProcessFault::Clock { offset_ms } => format!("clock off by {offset_ms} ms"),
         ProcessFault::DiskFull => "disk full".to_owned(),
         ProcessFault::SyncFails => "syncs fail".to_owned(),
+        ProcessFault::Demoted => "without its vote".to_owned(),
     };
     FaultNow { id: hold.id.clone(), what, at: hold.processes.clone(), left_ms: hold.left_ms }
 }

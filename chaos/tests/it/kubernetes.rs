@@ -189,6 +189,7 @@ async fn what_cannot_be_done_is_refused_before_anything_is_changed() {
     let cluster = Cluster::start().await;
     for (arguments, said) in [
         (&["inject", "process.pause", "--target", "kubernetes:leader"][..], "process.pause cannot be done by a cluster's API"),
+        (&["inject", "member.demote", "--target", "kubernetes:leader"], "member.demote cannot be done by a cluster's API"),
         (&["inject", "process.kill", "--target", "kubernetes:redis"], "redis:* is nobody here; there are edge-0"),
         (&["inject", "process.kill", "--target", "kubernetes:leader", "--lease", "90s"], "a lease is up to 60 s"),
         (&["heal", "--expired"], "--target"),

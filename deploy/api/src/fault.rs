@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Longest lease: so long after the last word of whoever asked for it, a process is whole again.
 pub const MAX_LEASE: Duration = Duration::from_secs(60);
 
+/// Voters that a fault leaves the inventory at least. With two, whatever is acknowledged is still on two disks; with one it would be on one,
+/// and the loss of that one would lose it. With more than two, a cluster of three could not be practised on.
+pub const MIN_VOTERS: usize = 2;
+
 /// What is wrong with a process while it is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -25,6 +29,8 @@ pub enum ProcessFault {
     DiskFull,
     /// Syncs of its files fail with EIO.
     SyncFails,
+    /// The inventory's membership counts it no more: it follows the log as a learner. At the end it is a voter again.
+    Demoted,
 }
 
 /// Asks for it.
@@ -45,4 +51,7 @@ pub struct HoldView {
     pub processes: Vec<String>,
     pub fault: ProcessFault,
     pub left_ms: u64,
+    /// Why it is not, or not yet, as asked for; of a vote also when it is healed and not given back yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use control::{Ask, Control, ControlAddress, ControlError, MAX_LINE_BYTES, Question, Reply};
-pub use fault::{Hold, HoldView, MAX_LEASE, ProcessFault};
+pub use fault::{Hold, HoldView, MAX_LEASE, MIN_VOTERS, ProcessFault};
 
 /// A running topology.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,10 @@ use std::{
 };
 
 use deploy::Spec;
+use inventory_api::Member;
 use serde_json::Value;
+use storefront_types::CallContext;
+use uuid::Uuid;
 
 use super::{
     books::at_rest,
@@ -76,6 +79,7 @@ async fn every_fault_is_seen_to_take_effect_and_heals() {
         ("clock.skew", "random(follower)", &["offset_ms=-120000"]),
         ("disk.full", "random(follower)", &[]),
         ("disk.sync-fails", "leader", &[]),
+        ("member.demote", "leader", &[]),
         ("leader.transfer", "random(follower)", &[]),
     ] {
         let mut arguments = vec!["inject", fault, "--target", target, "--for", "100ms", "--seed", "7"];
@@ -108,6 +112,7 @@ async fn what_was_broken_heals_whatever_becomes_of_whoever_broke_it() {
         eventually("the lease to be over", async || (active(&running) == 0).then_some(())).await;
         is_whole(&running).await;
     }
+    membership_heals(&running).await;
     for signal in ["-INT", "-TERM"] {
         let mut tool = injected(&running, &cut).await;
         assert!(Command::new("kill").args([signal, &tool.id().to_string()]).status().unwrap().success());
@@ -129,6 +134,47 @@ async fn what_was_broken_heals_whatever_becomes_of_whoever_broke_it() {
     }
     refusals(&running);
     at_rest(&running).await;
+}
+
+/// Names of the voters, as whoever leads has them.
+async fn voters(running: &Running) -> Option<Vec<String>> {
+    let topology = running.topology();
+    let client = chaos::audit::inventory(&topology).unwrap();
+    let view = client.cluster(&CallContext::background(Uuid::new_v4())).await.ok()?;
+    let name = |member: &Member| topology.processes.iter().find(|process| process.http == member.address).unwrap().name.clone();
+    view.leader.as_ref().map(|_| view.voters().map(name).collect())
+}
+
+async fn voters_are(running: &Running, count: usize) -> Vec<String> {
+    eventually("so many voters", async || voters(running).await.filter(|voters| voters.len() == count)).await
+}
+
+/// A vote comes back when the tool was killed, also while nobody leads who could give it.
+async fn membership_heals(running: &Running) {
+    let demote = ["inject", "member.demote", "--target", "random(follower)", "--for", "10m", "--lease", "2s"];
+    let mut tool = injected(running, &demote).await;
+    let left = voters_are(running, 2).await;
+    for (target, says) in
+        [("leader", "would have 1 voters"), ("random(follower)", "is the least"), ("edge", "no node of the inventory")]
+    {
+        let output = run(running, &["inject", "member.demote", "--target", target]);
+        assert!(output.status.code() == Some(1) && text(&output).contains(says), "{target}: {}", text(&output));
+    }
+    // Of two voters one: nothing can be decided until it is back, and the vote is still owed.
+    let leader = running.leader().await;
+    assert!(left.contains(&leader), "{leader} has no vote and leads");
+    running.kill(&leader).await;
+    tool.kill().unwrap();
+    tool.wait().unwrap();
+    eventually("the vote to be owed", async || {
+        let said = text(&run(running, &["list"]));
+        said.contains("vote-of-").then_some(())
+    })
+    .await;
+    running.start_process(&leader).await;
+    voters_are(running, 3).await;
+    eventually("nothing to be owed", async || (active(running) == 0).then_some(())).await;
+    is_whole(running).await;
 }
 
 /// What cannot be done is told.
