@@ -16,7 +16,7 @@ macro_rules! drills {
 }
 
 /// From one process to everything.
-pub const DRILLS: [Drill; 13] = drills![
+pub const DRILLS: [Drill; 14] = drills![
     "leader-loss",
     "leader-pause",
     "adversity-ladder",
@@ -28,6 +28,7 @@ pub const DRILLS: [Drill; 13] = drills![
     "slow-region",
     "disk-full",
     "clock-skew",
+    "membership-change-under-load",
     "flash-sale",
     "everything",
 ];
