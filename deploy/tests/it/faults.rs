@@ -184,7 +184,7 @@ fn refusals(running: &Running) {
         (&["inject", "process.kill", "--target", "edge:"], 2, "is no target"),
         (&["inject", "process.kill", "--target", "edge:mars"], 1, "nobody here"),
         (&["inject", "link.latency", "--target", "leader", "--set", "delay=3"], 2, "latency_ms"),
-        (&["inject", "process.kill", "--target", "leader", "--for", "10"], 2, "500ms, 10s or 5m"),
+        (&["inject", "process.kill", "--target", "leader", "--for", "10"], 2, "500ms, 10s, 5m or 1h"),
         (&["inject", "disk.full", "--target", "redis"], 1, "is no node of the inventory"),
         (&["inject", "partition.ring", "--target", "leader"], 1, "takes 5 regions"),
     ] {
