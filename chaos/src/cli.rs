@@ -6,6 +6,7 @@ mod check;
 mod doctor;
 mod drill;
 mod explain;
+mod fuzz;
 mod heal;
 mod inject;
 mod interrupts;
@@ -95,6 +96,15 @@ enum Command {
     ///
     /// Exit codes: as of `run`.
     Drill(drill::DrillArgs),
+    /// Draw schedules of faults by seed and run them until one fails, then find the smallest that still does
+    ///
+    /// Each run is an experiment, with load and all checks. When one fails, smaller ones are tried (fewer steps, shorter, sooner, milder, fewer
+    /// shoppers); the smallest that fails in the same check is an experiment file, smallest.toml in the folder that is named, which has the seed
+    /// and goes with `chaos run`. Ctrl-C heals and ends it, and that file stays.
+    ///
+    /// Exit codes: 0 nothing failed, and at least one run proved it; 1 it could not be run; 2 wrong usage, or the base is wrong (it says
+    /// where); 4 a schedule failed, its file is named; 5 no run proved anything; 6 it was given up before anything failed.
+    Fuzz(fuzz::FuzzArgs),
     /// Repeat a run: the same experiment, seed and schedule
     ///
     /// Exit codes: as of `run`.
@@ -170,6 +180,7 @@ impl Cli {
             Command::Plan(args) => explain::plan(&args).await,
             Command::Run(args) => drill::run(args).await,
             Command::Drill(args) => drill::drill(args).await,
+            Command::Fuzz(args) => fuzz::run(args).await,
             Command::Replay(args) => drill::replay(args).await,
             Command::Abort(at) => abort::run(&at).await,
             Command::Schema => explain::print_schema(),

@@ -14,7 +14,9 @@ mod stage;
 mod steady;
 mod whole;
 
+pub(crate) use abort::violated_by;
 pub use builtin::{DRILLS, Drill};
+pub(crate) use direct::STEADY_AGAIN;
 pub use marker::{Marker, MarkerError};
 pub use record::Folder;
 pub use repeat::{Repeats, summary};

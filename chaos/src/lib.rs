@@ -7,6 +7,7 @@ pub mod check;
 pub mod drill;
 pub mod experiment;
 pub mod fault;
+pub mod fuzz;
 pub mod history;
 pub mod kubernetes;
 pub mod prove;

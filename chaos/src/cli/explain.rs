@@ -87,7 +87,7 @@ pub(crate) async fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     };
     let snapshot = Injector::open(&args.of.at.file()).await?.snapshot().await?;
     let steps = experiment.schedule();
-    let rows = steps.iter().enumerate().map(|(nth, step)| row(step, experiment.seed.wrapping_add(nth as u64), &snapshot));
+    let rows = steps.iter().enumerate().map(|(nth, step)| row(step, step.draws_by(&experiment, nth), &snapshot));
     let rows: Vec<Row> = rows.collect();
     if args.of.output == Output::Json {
         println!("{}", json!({"experiment": experiment.name, "seed": experiment.seed, "steps": rows}));

@@ -42,6 +42,13 @@ impl At {
         }
     }
 
+    /// As they were given, to be given again.
+    pub(crate) fn flags(&self) -> String {
+        let name = self.name.as_ref().map(|name| format!(" --name {name}"));
+        let topology = self.topology.as_ref().map(|topology| format!(" --topology {}", topology.display()));
+        [name, topology].into_iter().flatten().collect()
+    }
+
     /// Fails with what to do when nothing is up and nothing is to be started.
     pub(crate) async fn open(&self, experiment: &Experiment) -> anyhow::Result<Launched> {
         let topology = match &self.topology {

@@ -12,6 +12,14 @@ use crate::{
     workload::Meter,
 };
 
+/// How it is told that a run was given up because of a violation; the check and what it says follow.
+const VIOLATED: &str = "an invariant is violated: ";
+
+/// The check and what it says, where that is why a run was given up.
+pub(crate) fn violated_by(aborted: &str) -> Option<(&str, &str)> {
+    aborted.strip_prefix(VIOLATED)?.split_once(": ")
+}
+
 /// Between two looks at the errors.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -106,7 +114,7 @@ fn violated(path: &std::path::Path, now: u64) -> Result<Option<String>, HistoryE
         Err(HistoryError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    Ok(so_far(history, now).map(|told| format!("an invariant is violated: {told}")))
+    Ok(so_far(history, now).map(|told| format!("{VIOLATED}{told}")))
 }
 
 fn so_far(history: Vec<Operation>, now: u64) -> Option<String> {

@@ -20,7 +20,7 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What is said of the steady state in the end.
-pub(super) const STEADY_AGAIN: &str = "steady_again";
+pub(crate) const STEADY_AGAIN: &str = "steady_again";
 
 /// How it went.
 pub(super) struct Directed {

@@ -147,8 +147,7 @@ impl<'a> Stage<'a> {
             Pace::Schedule => sleep_until(began + step.at).await,
             Pace::Human => self.wait(&format!("{wanted} ({})", pick.entry.about)).await?,
         }
-        // Each step draws by itself, and the same in every run of the seed.
-        let seed = self.experiment.seed.wrapping_add(nth as u64);
+        let seed = step.draws_by(self.experiment, nth);
         let (targets, snapshot) = self.resolve(step, seed).await.map_err(|why| format!("{wanted}: {why}"))?;
         let what = format!("{} at {}", pick.entry.name, targets.join(", "));
         let failed = |error: anyhow::Error| format!("{what} could not be injected: {error:#}");

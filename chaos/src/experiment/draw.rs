@@ -16,7 +16,7 @@ pub fn draw(of: &Random, seed: u64) -> Vec<Step> {
         let at = begins + Duration::from_millis(random.random_range(0..=late_ms));
         let pick = of.picks[random.random_range(0..of.picks.len())].clone();
         if at + pick.time <= of.time {
-            steps.push(Step { line: 0, at, pick });
+            steps.push(Step { line: 0, at, seed: None, pick });
         }
         begins += of.every;
     }

@@ -89,6 +89,7 @@ struct SteadyPart {
 #[serde(deny_unknown_fields)]
 struct StepPart {
     at: Option<Text>,
+    seed: Option<Spanned<u64>>,
     fault: Text,
     target: Text,
     #[serde(rename = "for")]
@@ -279,7 +280,8 @@ impl Reader<'_> {
         let Some(at) = &part.at else {
             return Err(self.wrong(of.span(), "a step says `at` which time it begins, as at = \"10s\""));
         };
-        Ok(Step { line: line(self.text, of.span().start), at: self.of(at, time)?, pick: self.pick(of)? })
+        let seed = part.seed.as_ref().map(|seed| *seed.get_ref());
+        Ok(Step { line: line(self.text, of.span().start), at: self.of(at, time)?, seed, pick: self.pick(of)? })
     }
 
     fn pick(&self, of: &Spanned<StepPart>) -> Read<Pick> {
@@ -320,9 +322,10 @@ impl Reader<'_> {
     }
 
     fn random(&self, of: &RandomPart) -> Read<Random> {
-        let picks = of.pick.iter().map(|pick| match &pick.get_ref().at {
-            Some(at) => Err(self.wrong(at.span(), "when is drawn; there is no `at` here")),
-            None => self.pick(pick),
+        let picks = of.pick.iter().map(|pick| match pick.get_ref() {
+            StepPart { at: Some(at), .. } => Err(self.wrong(at.span(), "when is drawn; there is no `at` here")),
+            StepPart { seed: Some(seed), .. } => Err(self.wrong(seed.span(), "it is the experiment's; there is no `seed` here")),
+            _ => self.pick(pick),
         });
         let (time, every) = (self.some_time(&of.time, "[random]")?, self.some_time(&of.every, "`every`")?);
         if time.as_millis() / every.as_millis() > MAX_STEPS as u128 {

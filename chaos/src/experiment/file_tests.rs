@@ -114,6 +114,24 @@ fn drawn_faults_are_a_seeds_and_can_be_written_down_as_steps() {
     assert!(found.at_rate(1e9).unwrap_err().to_string().starts_with("--rate:"));
 }
 
+#[test]
+fn what_is_written_down_has_the_seeds_of_its_steps_its_load_and_the_parameters_that_it_still_needs() {
+    let text = WHOLE.replacen("window = \"30s\"", "window = \"{window}\"", 1);
+    let text = text.replacen("[parameters]", "[parameters]\nwindow = \"3s\"", 1);
+    let found = read_it(&text).unwrap();
+    let mut steps = found.schedule();
+    steps[0].seed = Some(41);
+    let load = Load { rate: 2.5, deals: 1.0, node_reads: 0.5, sale: None };
+    let other = Experiment { load: load.clone(), name: "smaller".to_owned(), seed: 9, ..found };
+    let written = other.with_steps(&steps).unwrap();
+    assert!(!written.contains("whom"), "{written}");
+    let again = read_it(&written).unwrap();
+    assert_eq!((again.load.clone(), again.name.as_str(), again.seed), (load, "smaller", 9));
+    assert_eq!(again.steady.window, Duration::from_secs(3));
+    assert_eq!((again.steps[0].seed, again.steps[1].seed), (Some(41), None));
+    assert_eq!((again.steps[0].draws_by(&again, 0), again.steps[1].draws_by(&again, 1)), (41, 10));
+}
+
 /// `UPDATE_SCHEMA=1` writes it.
 #[test]
 fn the_published_schema_is_the_one_that_files_are_read_by() {

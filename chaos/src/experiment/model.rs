@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     check::{BOUNDED_STALENESS, CONSERVATION, EXACTLY_ONCE, LINEARIZABLE, NO_LOST_ACK, NO_OVERSELL},
-    fault::{Entry, Fault, Needs, Target},
+    fault::{Entry, Fault, FaultError, Needs, Target},
 };
 
 /// Longest run: what a history holds at some thousand operations a second.
@@ -92,6 +92,8 @@ pub struct Step {
     pub line: usize,
     /// From the end of the gate on.
     pub at: Duration,
+    /// Draws who `random(...)` is; without it, the experiment's seed and the place of the step do.
+    pub seed: Option<u64>,
     pub pick: Pick,
 }
 
@@ -163,6 +165,21 @@ impl Invariant {
     /// The check that judges it.
     pub fn check(&self) -> &'static str {
         Self::NAMES.iter().find(|(_, invariant)| invariant == self).map_or(BOUNDED_STALENESS, |(name, _)| name)
+    }
+}
+
+impl Pick {
+    /// The same fault at the same target, for another time and with other parameters.
+    pub fn with(&self, time: Duration, parameters: BTreeMap<String, i64>) -> Result<Self, FaultError> {
+        let fault = Fault::parse(self.entry.name, &parameters)?;
+        Ok(Self { fault, parameters, time, ..self.clone() })
+    }
+}
+
+impl Step {
+    /// What draws the target of the `nth` step of the schedule: another one for each step, and the same in every run of the seed.
+    pub fn draws_by(&self, of: &Experiment, nth: usize) -> u64 {
+        self.seed.unwrap_or_else(|| of.seed.wrapping_add(nth as u64))
     }
 }
 

@@ -100,6 +100,8 @@ fn step(has_time: bool) -> Value {
     let mut required = vec!["fault", "target"];
     if has_time {
         properties["at"] = time("From the end of the gate on.");
+        let about = "Draws who random(...) is; without it, the experiment's seed and the place of the step do.";
+        properties["seed"] = json!({"type": "integer", "minimum": 0, "description": about});
         required.insert(0, "at");
     }
     let mut step = object(&required, properties);

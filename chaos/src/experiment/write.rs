@@ -4,10 +4,15 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use super::{
     file::parse,
-    model::{Experiment, Step},
+    model::{Experiment, Load, Step},
     time::show,
     wrong::Wrong,
 };
+
+/// TOML's numbers are signed.
+fn whole(seed: u64) -> i64 {
+    i64::try_from(seed).unwrap_or(i64::MAX)
+}
 
 impl Step {
     /// As a `[[step]]`.
@@ -22,22 +27,41 @@ impl Step {
             let _ = writeln!(text, "set = {{ {} }}", set.join(", "));
         }
         let _ = writeln!(text, "proof = {:?}", pick.entry.proof());
+        if let Some(seed) = self.seed {
+            let _ = writeln!(text, "seed = {}", whole(seed));
+        }
         text
     }
 }
 
 impl Experiment {
-    /// The same file with these steps in place of its own and of drawn ones.
+    /// The same file with these steps in place of its own and of drawn ones, and with the name, the seed and the load that this has.
     ///
     /// # Errors
     /// When the text is not the file that it was read from.
     pub fn with_steps(&self, steps: &[Step]) -> Result<String, toml::de::Error> {
         let mut table: toml::Table = toml::from_str(&self.text)?;
-        for part in ["step", "random", "parameters"] {
+        for part in ["step", "random"] {
             table.remove(part);
         }
+        // Those that stand elsewhere stay.
+        if let Some(toml::Value::Table(mut parameters)) = table.remove("parameters") {
+            let rest = table.to_string();
+            parameters.retain(|name, _| rest.contains(&format!("{{{name}}}")));
+            if !parameters.is_empty() {
+                table.insert("parameters".to_owned(), toml::Value::Table(parameters));
+            }
+        }
         if let Some(head) = table.get_mut("experiment").and_then(toml::Value::as_table_mut) {
-            head.insert("seed".to_owned(), toml::Value::Integer(i64::try_from(self.seed).unwrap_or(i64::MAX)));
+            head.insert("name".to_owned(), toml::Value::String(self.name.clone()));
+            head.insert("seed".to_owned(), toml::Value::Integer(whole(self.seed)));
+        }
+        let load = table.entry("load").or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        if let toml::Value::Table(load) = load {
+            let Load { rate, deals, node_reads, .. } = self.load;
+            for (name, value) in [("rate", rate), ("deals", deals), ("node_reads", node_reads)] {
+                load.insert(name.to_owned(), toml::Value::Float(value));
+            }
         }
         let steps: Vec<String> = steps.iter().map(Step::to_toml).collect();
         Ok(format!("{table}\n{}", steps.join("\n")))

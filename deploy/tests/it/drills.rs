@@ -15,13 +15,13 @@ use super::{
     running::{Running, eventually},
 };
 
-fn chaos() -> Command {
+pub(super) fn chaos() -> Command {
     let mut command = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_deploy")).with_file_name("chaos"));
     command.stdin(Stdio::null());
     command
 }
 
-fn text(output: &Output) -> String {
+pub(super) fn text(output: &Output) -> String {
     format!("{:?} {}{}", output.status.code(), String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -39,20 +39,20 @@ fn experiment(folder: &Path, name: &str, step: &str) -> PathBuf {
     path
 }
 
-struct Place {
+pub(super) struct Place {
     running: Running,
-    folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Place {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/topologies/one-store.toml"));
         let running = Running::of(Spec::read(Some(file)).unwrap()).await;
         receive(&running, "SALE-1", 500).await;
         Self { running, folder: tempfile::tempdir().unwrap() }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = chaos();
         command.args(arguments).arg("--topology").arg(self.running.place.topology_file());
         command
@@ -71,7 +71,7 @@ fn is_paused(process: &deploy_api::Process) -> bool {
     stat.rsplit(") ").next().is_some_and(|after| after.starts_with('T'))
 }
 
-fn said(output: &Output) -> Value {
+pub(super) fn said(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(output)))
 }
 

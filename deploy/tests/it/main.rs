@@ -9,6 +9,7 @@ mod carts;
 mod drills;
 mod faults;
 mod flash_sale;
+mod fuzz;
 mod ha;
 mod launcher;
 mod links;
