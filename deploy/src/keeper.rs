@@ -96,7 +96,7 @@ fn keep(kind: &Kind, log: &PathBuf, pid: &Mutex<Option<u32>>, orders: &mpsc::Rec
     while let Ok(order) = orders.recv() {
         match order {
             Order::Start(until, reply) => {
-                let running = child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
+                let running = child.as_mut().is_some_and(is_running);
                 let done = match running {
                     true => Err("it runs already".to_owned()),
                     false => {
@@ -127,6 +127,19 @@ fn keep(kind: &Kind, log: &PathBuf, pid: &Mutex<Option<u32>>, orders: &mpsc::Rec
             }
         }
     }
+}
+
+/// A process that ends itself may have threads that still wait for a disk: its first thread is gone, nobody takes it for running, and the kernel
+/// does not let it be replaced yet.
+fn is_running(child: &mut Child) -> bool {
+    let began = Instant::now();
+    while matches!(child.try_wait(), Ok(None)) {
+        if deploy_api::started(child.id()).is_some() || began.elapsed() > STOP_LIMIT {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    false
 }
 
 fn start(kind: &Kind, log: &PathBuf, child: &mut Option<Child>, pid: &Mutex<Option<u32>>, until: Until) -> Result<(), String> {

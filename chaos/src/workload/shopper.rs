@@ -1,4 +1,4 @@
-//! One shopper: registers, fills a cart, checks out, and asks again until the answer is known.
+//! One shopper: registers or comes as a guest, fills a cart, checks out, and asks again until the answer is known.
 
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::history::Line;
 
 /// Longest wait for one answer; an edge gives up before.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where a client without cookies finds its new session.
+const SESSION_TOKEN: &str = "session-token";
 
 /// An answer to a checkout.
 pub(super) struct Told {
@@ -49,6 +52,16 @@ impl Shopper {
         Ok(shopper)
     }
 
+    /// A guest's session begins with what he puts into the cart first.
+    pub(super) async fn guest(http: reqwest::Client, edge: &str, (sku, quantity): (&str, u32)) -> Result<Self, ShopperError> {
+        let mut shopper = Self { http, token: String::new() };
+        let answer = shopper.post(edge, paths::CART_ADD, &json!({"sku": sku, "quantity": quantity})).await?;
+        let token = answer.headers().get(SESSION_TOKEN).and_then(|token| token.to_str().ok());
+        let (path, status, body) = (paths::CART_ADD, answer.status().as_u16(), "no session began".to_owned());
+        shopper.token = token.ok_or_else(|| ShopperError::Refused { edge: edge.to_owned(), path, status, body })?.to_owned();
+        Ok(shopper)
+    }
+
     /// The token of the session.
     pub fn token(&self) -> &str {
         &self.token
@@ -59,7 +72,10 @@ impl Shopper {
     }
 
     async fn post(&self, edge: &str, path: &'static str, body: &Value) -> Result<reqwest::Response, ShopperError> {
-        let request = self.http.post(format!("http://{edge}{path}")).bearer_auth(&self.token).json(body).timeout(TIMEOUT);
+        let mut request = self.http.post(format!("http://{edge}{path}")).json(body).timeout(TIMEOUT);
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
         let answer = request.send().await.map_err(|source| ShopperError::NoAnswer { edge: edge.to_owned(), source })?;
         let status = answer.status();
         if status.is_success() {

@@ -21,6 +21,9 @@ const THINK_MS: u64 = 400;
 /// Of ten shoppers, so many do not wait for their answer.
 const IMPATIENT_OF_TEN: u32 = 2;
 
+/// Registering needs PostgreSQL; guests are those who can still buy while it is away.
+const REGISTER_OF_TEN: u32 = 2;
+
 /// How long those wait.
 const PATIENCE: Duration = Duration::from_millis(250);
 
@@ -57,22 +60,32 @@ impl Shop {
         let thinks: Vec<Duration> = (0..2).map(|_| Duration::from_millis(random.random_range(0..THINK_MS))).collect();
         self.look(edge, region, wanted[0].0, due).await;
         tokio::time::sleep(thinks[0]).await;
-        let Ok(shopper) = Shopper::register(self.http.clone(), edge).await else {
-            return self.meter.note(due, region, "checkout", Some("no session"));
+        let registers = random.random_range(0..10) < REGISTER_OF_TEN;
+        let shopper = match self.fill(edge, &wanted, registers).await {
+            Ok(shopper) => shopper,
+            Err(missing) => return self.meter.note(due, region, "checkout", Some(missing)),
         };
-        let mut lines = Vec::new();
-        for (offer, qty) in wanted {
-            if shopper.add(edge, offer.sku.as_str(), qty).await.is_err() {
-                return self.meter.note(due, region, "checkout", Some("no cart"));
-            }
-            lines.push(Line { sku: offer.sku.to_string(), qty: u64::from(qty) });
-        }
+        let lines = wanted.iter().map(|(offer, qty)| Line { sku: offer.sku.to_string(), qty: u64::from(*qty) }).collect();
         tokio::time::sleep(thinks[1]).await;
         // Steps before that were slow make the checkout late, and that counts.
         let intended = (due + thinks[0] + thinks[1]).min(Instant::now());
         let is_impatient = random.random_range(0..10) < IMPATIENT_OF_TEN;
         let comes_back = random.random_bool(0.5);
         self.check_out(&shopper, (nth, at, lines), intended, is_impatient.then_some(comes_back)).await;
+    }
+
+    /// A cart with all that is wanted, or what there is none of.
+    async fn fill(&self, edge: &str, wanted: &[(&Offer, u32)], registers: bool) -> Result<Shopper, &'static str> {
+        let (shopper, rest) = match wanted {
+            [(offer, qty), rest @ ..] if !registers => {
+                (Shopper::guest(self.http.clone(), edge, (offer.sku.as_str(), *qty)).await.map_err(|_| "no cart")?, rest)
+            }
+            all => (Shopper::register(self.http.clone(), edge).await.map_err(|_| "no session")?, all),
+        };
+        for (offer, qty) in rest {
+            shopper.add(edge, offer.sku.as_str(), *qty).await.map_err(|_| "no cart")?;
+        }
+        Ok(shopper)
     }
 
     /// One to three different things, or one of what is on sale.
