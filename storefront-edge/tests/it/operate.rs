@@ -42,9 +42,9 @@ async fn answer(
     let token = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default();
     heard.lock().unwrap().push(format!("{method} {uri} {token} {}", String::from_utf8_lossy(&body)));
     if uri.path() == "/v1/stream" {
-        let first = tokio_stream::once(Ok::<_, std::convert::Infallible>(EVENTS));
+        let first = tokio_stream::once(Ok::<_, std::convert::Infallible>(Bytes::from_static(EVENTS.as_bytes())));
         if rest == Rest::NoEnd {
-            let more = tokio_stream::iter(std::iter::repeat_with(|| Ok(EVENTS)));
+            let more = tokio_stream::iter(std::iter::repeat_with(|| Ok(Bytes::from_static(&[b'x'; 16 * 1024]))));
             return ([("content-type", "text/event-stream")], Body::from_stream(first.chain(more))).into_response();
         }
         return ([("content-type", "text/event-stream")], Body::from_stream(first.chain(tokio_stream::pending())))
