@@ -90,7 +90,7 @@ impl Seat {
         let mut voters: Vec<u64> = metrics.membership_config.voter_ids().filter(|id| *id != leader).collect();
         voters.sort_unstable();
         let turn = voters.iter().position(|id| *id == node_id)?;
-        Some(Self { leader, address, vote: metrics.vote.clone(), turn: u32::try_from(turn).unwrap_or(u32::MAX) })
+        Some(Self { leader, address, vote: metrics.vote, turn: u32::try_from(turn).unwrap_or(u32::MAX) })
     }
 }
 
