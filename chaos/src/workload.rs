@@ -13,6 +13,7 @@ mod meter;
 mod probe;
 mod sale;
 mod shopper;
+mod stocking;
 mod visit;
 mod watch;
 

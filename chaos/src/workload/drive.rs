@@ -28,6 +28,7 @@ use super::{
     deal::{Deal, receive},
     ending, probe,
     sale::Sale,
+    stocking,
     visit::Shop,
     watch,
 };
@@ -178,6 +179,7 @@ async fn shop(topology: &Topology, plan: &Plan, sale: Option<Arc<Sale>>, meter: 
     // What is for sale later is bought by nobody before.
     offers.retain(|offer| sale.as_ref().is_none_or(|sale| sale.offer.sku != offer.sku));
     ensure!(!offers.is_empty(), "the shop has nothing to sell: `cargo deploy up --seed-catalog FILE`");
+    stocking::stock(&audit::inventory(topology)?, &offers).await?;
     let (writer, written) = Writer::create(&plan.shop)?;
     let began_at = OffsetDateTime::now_utc() - Duration::from_nanos(meter.now());
     Ok((Shop { http, edges, offers, sale, writer, meter: meter.clone(), began_at }, written))
