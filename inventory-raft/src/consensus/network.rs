@@ -60,6 +60,9 @@ const MAX_REASON_BYTES: usize = 4 * 1024;
 /// Longest wait for a connection to a peer, and for the handshake on it.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
+/// Longest time until a connection and an answer are there, also when nobody waits for that answer any more: a slow connection and its handshake.
+const ASKED_LIMIT: Duration = Duration::from_secs(CONNECT_LIMIT.as_secs() * 3);
+
 /// Longest time for a whole snapshot: 1 GiB at 10 MB/s.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -167,11 +170,19 @@ impl PeerLink {
         postcard::from_bytes(&bytes).map_err(io::Error::other)
     }
 
-    async fn call<Q: Serialize, A: DeserializeOwned>(&self, path: &str, question: &Q, option: &RPCOption) -> Rpc<A> {
+    async fn call<Q: Serialize, A: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        question: &Q,
+        option: &RPCOption,
+    ) -> Rpc<A> {
         let body = postcard::to_stdvec(question).map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
-        let asked = self.ask(self.request(path).body(whole(body)));
+        let (link, request) = (self.clone(), self.request(path).body(whole(body)));
+        // A question that is late is given up and its connection is not: where a handshake takes longer than one question may, nobody would
+        // ever be asked otherwise.
+        let asked = tokio::spawn(async move { timeout(ASKED_LIMIT, link.ask(request)).await? });
         let answer = timeout(option.soft_ttl(), asked).await.map_err(|late| unreachable_peer(&late))?;
-        answer.map_err(|error| unreachable_peer(&error))
+        answer.map_err(io::Error::other).flatten().map_err(|error| unreachable_peer(&error))
     }
 
     async fn send_snapshot(
