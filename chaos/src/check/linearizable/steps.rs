@@ -49,13 +49,16 @@ pub(super) fn problem(lines: &[(usize, &Operation)]) -> Result<Problem, Contradi
 
 /// Whether the stock answers such a thing in any state.
 fn is_possible(line: &Operation) -> bool {
+    let says_nothing = line.value.is_none() && line.ver.is_none();
     match line.out {
         Out::Ok | Out::Fail | Out::Unknown => true,
         Out::Insufficient => matches!(line.op, Op::Reserve | Op::Purchase),
         // Of a SKU that nobody knows there is no version.
         Out::NotFound if matches!(line.op, Op::Reserve | Op::Purchase) => line.ver.is_none_or(|ver| ver == 0),
-        Out::NotFound => line.op != Op::Receive,
-        Out::Expired => matches!(line.op, Op::Confirm | Op::Release | Op::Status),
+        Out::NotFound if line.op == Op::Read => true,
+        // Nor of an id that stands for nothing, or of a hold that there is nothing left of to end.
+        Out::NotFound => line.op != Op::Receive && says_nothing,
+        Out::Expired => line.op == Op::Status || (matches!(line.op, Op::Confirm | Op::Release) && says_nothing),
     }
 }
 

@@ -133,6 +133,17 @@ fn that_nobody_knew_the_sku_is_remembered_as_well() {
 }
 
 #[test]
+fn what_is_not_there_has_no_version() {
+    let held = line(Op::Reserve, "a", 1, (20, 40), Out::Ok);
+    let received = line(Op::Receive, "r", 3, (0, 10), Out::Ok);
+    let early = |ver| told(Op::Confirm, "a", 0, (30, 35), Out::NotFound, (None, ver));
+    for (ver, is_explained) in [(None, true), (Some(3), false)] {
+        let lines = [received.clone(), held.clone(), early(ver)];
+        assert_eq!((decided(&lines) == Decision::Explained, is_linearizable(&lines)), (is_explained, is_explained));
+    }
+}
+
+#[test]
 fn the_verdict_names_the_sku_and_the_operations() {
     let mut lines = vec![line(Op::Receive, "r", 1, (0, 1), Out::Ok)];
     lines.extend((0..2).map(|n| line(Op::Purchase, &format!("p{n}"), 1, (10 + 10 * n, 15 + 10 * n), Out::Ok)));
