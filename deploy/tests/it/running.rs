@@ -58,7 +58,20 @@ impl Running {
             supervisor
         };
         let supervisor = tokio::task::spawn_blocking(start).await.unwrap();
-        Self { supervisor, place, folder, _turn: turn }
+        let running = Self { supervisor, place, folder, _turn: turn };
+        running.sells().await;
+        running
+    }
+
+    /// An import is done when PostgreSQL has it; the catalog sells from memory, a moment later.
+    async fn sells(&self) {
+        let catalog = self.topology().http_of(ProcessKind::Catalog).swap_remove(0);
+        let page = format!("http://{catalog}/v1/products?limit=1");
+        eventually("something to buy", async || {
+            let page: serde_json::Value = reqwest::get(&page).await.ok()?.json().await.ok()?;
+            (!page["items"].as_array()?.is_empty()).then_some(())
+        })
+        .await;
     }
 
     /// Imports another export of the catalog: prices change, products go and come.
