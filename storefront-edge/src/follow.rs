@@ -1,9 +1,6 @@
 //! Follows the catalog's changes and purges. Whatever may have been missed makes everything stale.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use catalog_api::{CatalogChange, CatalogClient};
 use futures_util::StreamExt;
@@ -49,29 +46,21 @@ fn take(shop: &Storefront, place: &mut Option<(String, u64)>, change: CatalogCha
             if gap {
                 missed(shop);
             }
-            followed(shop, (&epoch, sequence), &tags, gap);
+            shop.cache.followed_catalog((&epoch, sequence), &tags, gap);
             *place = Some((epoch, sequence));
         }
         CatalogChange::Heartbeat { epoch, sequence } => {
             if place.as_ref().is_some_and(|(known, last)| *known != epoch || *last != sequence) {
                 missed(shop);
             }
-            followed(shop, (&epoch, sequence), &[], true);
+            shop.cache.followed_catalog((&epoch, sequence), &[], true);
             *place = Some((epoch, sequence));
         }
         CatalogChange::Reset { epoch, sequence } => {
             missed(shop);
-            followed(shop, (&epoch, sequence), &[], true);
+            shop.cache.followed_catalog((&epoch, sequence), &[], true);
             *place = Some((epoch, sequence));
         }
-    }
-}
-
-/// What the region's edges keep is of use from then on. What they kept of stock is as old as it is there; while this edge knows none of its own
-/// yet, the catalog is asked, which does.
-fn followed(shop: &Storefront, place: (&str, u64), tags: &[String], missed: bool) {
-    if shop.live.has_begun(Instant::now()) {
-        shop.cache.followed_catalog(place, tags, missed);
     }
 }
 

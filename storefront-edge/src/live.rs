@@ -54,11 +54,6 @@ impl Live {
         self.currency.is_current(now)
     }
 
-    /// Whether it is known here, or was waited for in vain. Until then pages that others kept show the stock of the time when they were made.
-    pub(crate) fn has_begun(&self, now: Instant) -> bool {
-        self.currency.has_begun(now)
-    }
-
     /// All changes up to then are known.
     pub(crate) fn as_of(&self) -> Option<OffsetDateTime> {
         self.currency.as_of()

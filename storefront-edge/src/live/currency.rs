@@ -13,9 +13,6 @@ use time::OffsetDateTime;
 /// The feed says something every half second; a new leader is elected in two. What is silent for longer is shown with its time.
 pub(super) const CURRENT: Duration = Duration::from_secs(3);
 
-/// An edge that begins waits no longer for the inventory's first word.
-const FIRST_WORD: Duration = Duration::from_secs(3);
-
 const UNKNOWN: i64 = i64::MIN;
 const NEVER: u64 = u64::MAX;
 
@@ -49,11 +46,6 @@ impl Currency {
         if ms == UNKNOWN { None } else { OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok() }
     }
 
-    /// Whether the stock is known, or was waited for in vain.
-    pub(super) fn has_begun(&self, now: Instant) -> bool {
-        self.as_of().is_some() || now.saturating_duration_since(self.began) > FIRST_WORD
-    }
-
     pub(super) fn is_current(&self, now: Instant) -> bool {
         let heard_ms = self.heard_ms.load(Ordering::Acquire);
         heard_ms != NEVER && u128::from(self.since_began_ms(now).saturating_sub(heard_ms)) <= CURRENT.as_millis()
@@ -70,9 +62,8 @@ mod tests {
         let currency = Currency::new(began);
         let (at, told) = (|s| began + Duration::from_secs(s), |s| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(s));
         assert!(!currency.is_current(at(0)) && currency.as_of().is_none());
-        assert!(!currency.has_begun(at(3)) && currency.has_begun(at(4)));
         currency.told(told(100), at(1));
-        assert!(currency.is_current(at(4)) && !currency.is_current(at(5)) && currency.has_begun(at(1)));
+        assert!(currency.is_current(at(4)) && !currency.is_current(at(5)));
         // A node without a leader says the same time again.
         currency.told(told(100), at(5));
         assert!(!currency.is_current(at(5)));
