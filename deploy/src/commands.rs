@@ -234,6 +234,9 @@ impl Nodes<'_> {
         service.arguments.extend(texts(["--data-dir", &data.to_string_lossy(), "--cluster-id", &self.place.name]));
         let (heartbeat, election) = (timing.heartbeat_ms.to_string(), timing.election_ms.to_string());
         service.arguments.extend(texts(["--heartbeat-ms", &heartbeat, "--election-ms", &election]));
+        if let Some(region) = self.spec.leader_region() {
+            service.arguments.extend(texts(["--leader-region", region]));
+        }
         service.arguments.extend(self.ways_to_inventory(&service, "--via")?);
         if self.spec.fault_points {
             let points = FaultPoints::of(self.place, &service.name);

@@ -205,6 +205,12 @@ impl Spec {
         self.catalog.as_deref().unwrap_or(&self.regions[0].name)
     }
 
+    /// Where regions are far from each other, the leader stands beside PostgreSQL, which a checkout asks too.
+    pub(crate) fn leader_region(&self) -> Option<&str> {
+        let database = self.postgres.as_ref().and_then(|postgres| postgres.regions.first());
+        (!self.wan.is_empty()).then(|| database.map_or(self.regions[0].name.as_str(), String::as_str))
+    }
+
     fn parse(text: &str, path: &Path) -> Result<Self, SpecError> {
         let malformed = |message: String| SpecError::Malformed { path: path.to_owned(), message };
         let spec: Self = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
@@ -294,6 +300,7 @@ mod tests {
         let far = wan("wan = { us-eu = 90 }").unwrap();
         assert!(far.has_links() && far.round_trip_ms("eu", "us") == 90 && far.round_trip_ms("eu", "ap") == 0);
         let world = far.with_wan();
+        assert_eq!((Spec::read(None).unwrap().leader_region(), world.leader_region()), (None, Some("eu")));
         assert_eq!((world.round_trip_ms("eu", "us"), world.wan.len()), (90, 3), "what it says itself stays");
         assert_eq!((world.round_trip_ms("us", "ap"), world.round_trip_ms("eu", "ap")), (150, 220));
         assert_eq!((world.inventory.heartbeat_ms, world.inventory.election_ms), (440, 2_200));

@@ -45,6 +45,9 @@ pub struct Config {
     /// Shortest silence of the leader in milliseconds after which a follower asks for votes; the longest is 1.3 times that
     #[arg(long, env = "ELECTION_MS", default_value_t = 400)]
     pub election_ms: u64,
+    /// Region whose voter leads as long as it is well; without it, whoever is elected goes on
+    #[arg(long, env = "LEADER_REGION")]
+    pub leader_region: Option<String>,
     /// Log entries between two snapshots
     #[arg(long, env = "SNAPSHOT_EVERY", default_value_t = 50_000)]
     pub snapshot_every: u64,

@@ -12,7 +12,7 @@ use crate::{
     batcher::Batcher,
     clock,
     config::Config,
-    consensus::{Consensus, Directories, Settling},
+    consensus::{Consensus, Directories, Placement, Settling},
     http::{self, Api},
     identity,
     read::ReadRounds,
@@ -49,6 +49,7 @@ pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutd
     let (batcher, reads) = (Batcher::start(consensus.clone()), ReadRounds::start(consensus.clone()));
     let space = Space::new(&config.data_dir, config.space_limits());
     let readiness = Readiness::new(&["raft"]);
+    let placement = Placement::new(config.leader_region.clone());
     let api = Arc::new(Api {
         consensus: consensus.clone(),
         batcher: batcher.clone(),
@@ -66,7 +67,7 @@ pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutd
         reason = consensus.failed() => Err(anyhow::anyhow!("Raft stopped: {reason}")),
         reason = directories.denied() => Err(anyhow::anyhow!(reason)),
         () = space.watch() => Ok(()),
-        () = lead(consensus.clone(), batcher, readiness.clone()) => Ok(()),
+        () = lead(consensus.clone(), batcher, readiness.clone(), placement) => Ok(()),
     };
     peers.abort();
     consensus.stop().await;
@@ -79,7 +80,7 @@ fn door(tls: Option<&Tls>, wanted: Wanted, port: &'static str) -> Door {
 }
 
 /// The duties of a leader, and what the node tells about itself. Never returns.
-pub(crate) async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness) {
+pub(crate) async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness: Readiness, mut placement: Placement) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (mut replay, mut settling) = (Replay::default(), Settling::default());
@@ -88,6 +89,7 @@ pub(crate) async fn lead(consensus: Arc<Consensus>, batcher: Batcher, readiness:
         let view = consensus.view();
         replay.look(&consensus).await;
         settling.look(&consensus).await;
+        placement.look(&consensus).await;
         metrics::gauge!("inventory_has_leader").set(if view.leader.is_some() { 1.0 } else { 0.0 });
         metrics::gauge!("inventory_leads").set(if consensus.is_leader() { 1.0 } else { 0.0 });
         metrics::gauge!("inventory_queue_depth").set(batcher.depth() as f64);

@@ -13,7 +13,7 @@ use storefront_service::Readiness;
 use crate::{
     batcher::{BatchError, Batcher},
     clock,
-    consensus::{Consensus, ConsensusConfig, Peer, PeerServer},
+    consensus::{Consensus, ConsensusConfig, Peer, PeerServer, Placement},
     read::{ReadRounds, RoundError},
     stock::{Command, Inventory, LogTime, Outcome},
 };
@@ -182,7 +182,7 @@ impl Node {
         tokio::select! {
             biased;
             reason = self.consensus.failed() => reason,
-            () = crate::node::lead(self.consensus.clone(), self.batcher.clone(), Readiness::new(&["raft"])) => "lead".to_owned(),
+            () = crate::node::lead(self.consensus.clone(), self.batcher.clone(), Readiness::new(&["raft"]), Placement::new(None)) => "lead".to_owned(),
         }
     }
 

@@ -173,6 +173,22 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.synced(|log| log.save_vote(vote).map(drop)).await
     }
 
+    /// Not synced: what is lost of it is heard from the leader again. It follows its entries in the file, so none is there without them.
+    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
+        let Some(committed) = committed.map(Coded) else { return Ok(()) };
+        let mut log = self.lock();
+        let is_news = log.log_state().committed() < Some(&committed);
+        if is_news && log.log_state().last() >= Some(&committed) {
+            log.commit(committed)?;
+            log.flush(false, None)?;
+        }
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
+        Ok(self.lock().log_state().committed().map(|id| id.0))
+    }
+
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> Result<(), io::Error>
     where
         I: IntoIterator<Item = LogEntry> + OptionalSend,

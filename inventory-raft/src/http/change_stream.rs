@@ -78,10 +78,11 @@ async fn follow(
     stop: CancellationToken,
 ) {
     let mut applied = consensus.shared.feed.subscribe();
-    let mut said = Instant::now();
+    // A reader that begins learns at once up to when its stock is known.
+    let mut said: Option<Instant> = None;
     loop {
         // Entries that touch no stock must not keep the sign of life away, so it does not wait for a pause between them.
-        let is_due = said.elapsed() >= HEARTBEAT;
+        let is_due = said.is_none_or(|said| said.elapsed() >= HEARTBEAT);
         // Taken before the look, which therefore tells all up to then.
         let as_of = is_due.then(|| clock::date(consensus.as_of(clock::now())));
         let (mut lines, next) = look(&consensus.shared, position);
@@ -91,7 +92,7 @@ async fn follow(
             lines.push(StockChange::Heartbeat { token: next.to_string(), as_of });
         }
         if !lines.is_empty() {
-            said = Instant::now();
+            said = Some(Instant::now());
             let sent = timeout(SLOW_READER, reader.send(Ok(chunk(&lines, events)))).await;
             if ended || !matches!(sent, Ok(Ok(()))) {
                 return;
@@ -105,7 +106,7 @@ async fn follow(
         tokio::select! {
             () = stop.cancelled() => return,
             () = reader.closed() => return,
-            changed = timeout_at(said + HEARTBEAT, applied.changed()) => match changed {
+            changed = timeout_at(said.unwrap_or_else(Instant::now) + HEARTBEAT, applied.changed()) => match changed {
                 Ok(Ok(())) => tokio::time::sleep(MERGE).await,
                 Ok(Err(_)) => return,
                 Err(_) => {}

@@ -1,7 +1,7 @@
 //! What a cluster must keep when processes die.
 
 use inventory_api::{
-    ClientError, ClusterView, Consistency, ExtendRequest, OutcomeCode, ReservationState, ReserveRequest, StockChange,
+    ClientError, ClusterView, Consistency, ExtendRequest, OutcomeCode, ReservationState, ReserveRequest, Stock, StockChange,
 };
 use storefront_types::{Problem, ProblemType, ReservationId};
 use tokio_stream::StreamExt;
@@ -160,6 +160,37 @@ async fn the_state_survives_clean_stops_and_kills_of_all() {
     }
     cluster.leader().await;
     assert_eq!(cluster.level().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_leader_goes_to_its_region_and_comes_back_there_after_a_loss() {
+    let mut cluster = Cluster::with(&["--leader-region", "r3"], false).await;
+    let in_its_region = async |cluster: &Cluster| {
+        eventually("a leader in its region", async || (cluster.leader().await == 2).then_some(())).await;
+    };
+    in_its_region(&cluster).await;
+    cluster.kill(2);
+    assert_ne!(cluster.leader().await, 2);
+    receive(&cluster.client(), "cup", 3).await;
+    cluster.start_node(2);
+    in_its_region(&cluster).await;
+    cluster.level().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_killed_tells_what_it_knew_before_it_hears_a_leader() {
+    let mut cluster = Cluster::start().await;
+    let client = cluster.client();
+    receive(&client, "book", 7).await;
+    assert!(is_ok(&client.purchase(&context(), &purchase(Uuid::now_v7(), "book", 2)).await.unwrap()));
+    cluster.level().await;
+    for at in 0..3 {
+        cluster.kill(at);
+    }
+    cluster.start_node(0);
+    // Its first word; alone, it hears no leader.
+    let first = eventually("an answer", async || cluster.ask::<Stock>(0, "/v1/stock/book").await).await;
+    assert_eq!((first.available(), first.totals.sold), (5, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
