@@ -27,5 +27,5 @@ pub(crate) use memo::{Memo, attempt_id, order_id};
 pub(crate) use quote::Repriced;
 pub(crate) use runner::{Checkout, Runner, memo_of};
 pub(crate) use saga::{Answer, Away, MAX_ATTEMPTS};
-pub(crate) use ticket::{Ticket, TicketKey};
+pub(crate) use ticket::{CartOf, Ticket, TicketKey};
 pub(crate) use till::{GivenBack, Till};

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use orders_api::{SettleCartRequest, TICKET_HEADER, TicketResponse, paths};
+use orders_api::{CART_EMPTIED_HEADER, SettleCartRequest, TICKET_HEADER, TicketResponse, paths};
 use storefront_service::in_current_context;
 use storefront_types::{CallContext, IdempotencyKey, Problem, ProblemType};
 
@@ -37,7 +37,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// A checkout from its begin to its end, whether or not the shopper is still there: 18 s.
 pub(crate) const LONGEST: Duration = Duration::from_secs(DEADLINE.as_secs() + SETTLE.as_secs());
 
-/// The answer waits so long for it, so that the shopper's next look at the cart finds it empty.
+/// The answer waits so long for it, so that the shopper's next look at the cart finds it empty, unless it was emptied with the order.
 const SETTLE_BEFORE_ANSWER: Duration = Duration::from_millis(250);
 
 /// Checks what can be checked here, then runs the checkout to its end.
@@ -77,7 +77,9 @@ async fn run(shop: Arc<Storefront>, context: CallContext, mut headers: HeaderMap
     if let Some(ticket) = ticket.filter(|_| matches!(answer.status, StatusCode::CREATED | StatusCode::ACCEPTED)) {
         let work = shop.work.clone();
         let settled = work.spawn(async move { settle(&shop, &context, &headers, ticket).await });
-        let _ = tokio::time::timeout(SETTLE_BEFORE_ANSWER, settled).await;
+        if !answer.headers.contains_key(CART_EMPTIED_HEADER) {
+            let _ = tokio::time::timeout(SETTLE_BEFORE_ANSWER, settled).await;
+        }
     }
     Ok(answer)
 }

@@ -61,6 +61,9 @@ pub mod paths {
 /// Carries the signed ticket from the edge to the `orders` instance beside the leader.
 pub const TICKET_HEADER: &str = "checkout-ticket";
 
+/// On an answer to a checkout: PostgreSQL emptied the cart with the order, so whoever looks at it next finds it empty.
+pub const CART_EMPTIED_HEADER: &str = "cart-emptied";
+
 /// Carries the region a session's cart lives in, on answers that begin a session.
 pub const HOME_REGION_HEADER: &str = "session-home-region";
 

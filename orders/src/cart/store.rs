@@ -75,6 +75,24 @@ impl Carts {
         self.look(shopper, false).await
     }
 
+    /// The copy that the region's Redis has of a cart, where the region has nothing of it that PostgreSQL has not. `None`: PostgreSQL has to be asked.
+    pub(crate) async fn copied(&self, shopper: ShopperId) -> Option<Stored> {
+        if self.spare.get(shopper).is_some() {
+            return None;
+        }
+        let one = [shopper];
+        let (beside, copies) = tokio::join!(self.region.beside(&one), self.region.copies(&one));
+        if beside?.unwritten.contains_key(&shopper) { None } else { copies?.remove(&shopper) }
+    }
+
+    /// A cart as PostgreSQL has it; an empty one where it has none. `None`: it is away.
+    pub(crate) async fn recorded(&self, shopper: ShopperId) -> Option<Stored> {
+        match self.looks.at(shopper).await {
+            Ok(Found::Recorded(row) | Found::Behind(row, _)) => Some(row.cart),
+            Ok(Found::Unwritten(_) | Found::Copied(_)) | Err(_) => None,
+        }
+    }
+
     /// `new`: the shopper has no cart anywhere, which need not be asked.
     async fn look(&self, shopper: ShopperId, new: bool) -> Result<Seen, CartError> {
         let found = self.looks.at(shopper).await;

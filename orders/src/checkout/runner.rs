@@ -93,6 +93,7 @@ impl Checkout {
             shopper: memo.shopper,
             cart_version: 0,
             is_recorded: false,
+            is_copied: false,
             home: None,
             lines: Vec::new(),
             order: None,

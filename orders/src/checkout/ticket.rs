@@ -24,6 +24,9 @@ pub(crate) struct Ticket {
     /// PostgreSQL has the cart at this version.
     #[serde(default)]
     pub(crate) is_recorded: bool,
+    /// It is of home's Redis; PostgreSQL, which is asked beside the leader anyway, may know a newer one.
+    #[serde(default)]
+    pub(crate) is_copied: bool,
     /// Region that keeps the cart.
     #[serde(default)]
     pub(crate) home: Option<Region>,
@@ -39,18 +42,36 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// `is_recorded`: PostgreSQL has the cart so. `order`: what the key of the checkout names, where there is one.
+    /// `order`: what the key of the checkout names, where there is one.
     pub(crate) fn new(
         home: &Region,
-        (shopper, cart, is_recorded): (ShopperId, Stored, bool),
+        (shopper, cart, of): (ShopperId, Stored, CartOf),
         order: Option<OrderId>,
         now: OffsetDateTime,
     ) -> Self {
         let expires_at_s = (now + VALID).unix_timestamp();
         let was_bought = order.is_some_and(|order| cart.bought.contains(&order));
         let (cart_version, lines, home) = (cart.version, cart.lines, Some(home.clone()));
-        Self { shopper, cart_version, is_recorded, home, lines, order, was_bought, expires_at_s }
+        let (is_recorded, is_copied) = (of == CartOf::Record, of == CartOf::Copy);
+        Self { shopper, cart_version, is_recorded, is_copied, home, lines, order, was_bought, expires_at_s }
     }
+
+    /// For the cart as PostgreSQL has it, for a checkout whose key names `order`.
+    pub(crate) fn with_record(self, cart: Stored, order: OrderId) -> Self {
+        let was_bought = self.was_bought || cart.bought.contains(&order);
+        Self { cart_version: cart.version, lines: cart.lines, is_recorded: true, is_copied: false, was_bought, ..self }
+    }
+}
+
+/// Where home found a cart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CartOf {
+    /// PostgreSQL has just said so.
+    Record,
+    /// The region's Redis, which has nothing that PostgreSQL has not.
+    Copy,
+    /// The region, while PostgreSQL is away.
+    Region,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +100,7 @@ impl TicketKey {
     pub(crate) fn sign(
         &self,
         home: &Region,
-        cart: (ShopperId, Stored, bool),
+        cart: (ShopperId, Stored, CartOf),
         order: Option<OrderId>,
         now: OffsetDateTime,
     ) -> String {
@@ -112,7 +133,7 @@ mod tests {
         let shopper = ShopperId::new(uuid::Uuid::from_u128(7));
         let order = |n| OrderId::new(uuid::Uuid::from_u128(n));
         let cart = Stored { version: 3, lines: Vec::new(), bought: vec![order(1)] };
-        let sign = |order| key.sign(&"eu".parse().unwrap(), (shopper, cart.clone(), true), order, now);
+        let sign = |order| key.sign(&"eu".parse().unwrap(), (shopper, cart.clone(), CartOf::Record), order, now);
         let text = sign(Some(order(1)));
         assert_eq!(key.verify(&text, now).unwrap().shopper, shopper);
         assert!(key.verify(&text, now).unwrap().was_bought);
@@ -121,5 +142,17 @@ mod tests {
         assert_eq!(other.verify(&text, now), Err(TicketError::Forged));
         assert_eq!(key.verify(&format!("A{text}"), now), Err(TicketError::Forged));
         assert_eq!(key.verify("", now), Err(TicketError::Forged));
+    }
+
+    #[test]
+    fn what_the_record_says_counts_more_than_a_copy() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let shopper = ShopperId::new(uuid::Uuid::from_u128(7));
+        let order = OrderId::new(uuid::Uuid::from_u128(1));
+        let old = Stored { version: 3, lines: Vec::new(), bought: Vec::new() };
+        let ticket = Ticket::new(&"eu".parse().unwrap(), (shopper, old, CartOf::Copy), Some(order), now);
+        assert!(ticket.is_copied && !ticket.is_recorded && !ticket.was_bought);
+        let ticket = ticket.with_record(Stored { version: 5, lines: Vec::new(), bought: vec![order] }, order);
+        assert_eq!((ticket.cart_version, ticket.is_recorded, ticket.is_copied, ticket.was_bought), (5, true, false, true));
     }
 }

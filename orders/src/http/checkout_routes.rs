@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
-use orders_api::{CheckoutRequest, Order, OrderStatus, SettleCartRequest, TICKET_HEADER, TicketResponse};
+use orders_api::{CART_EMPTIED_HEADER, CheckoutRequest, Order, OrderStatus, SettleCartRequest, TICKET_HEADER, TicketResponse};
 use serde_json::json;
 use storefront_service::{Context, ProblemResponse, StrictJson, in_current_context, time_left};
 use storefront_types::{CallContext, IdempotencyKey, Problem, ProblemType};
@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use super::{Shop, invalid, private, unavailable};
 use crate::{
     cart::{Carts, Seen, Stored},
-    checkout::{Answer, Away, Checkout, Repriced, Runner, Ticket, check_address, order_id},
+    checkout::{Answer, Away, CartOf, Checkout, Repriced, Runner, Ticket, check_address, order_id},
 };
 
 /// The `Idempotency-Key` of a request.
@@ -48,11 +48,27 @@ impl Shop {
         let order = order_id(shopper, &key);
         let (cart, looked_up) = tokio::join!(self.carts.see(shopper), self.runner.store.find(order, shopper));
         let Seen { cart, has_record, .. } = cart?;
-        let seen = (shopper, cart.clone(), has_record);
+        let seen = (shopper, cart.clone(), cart_of(has_record));
         let ticket = Ticket::new(self.accounts.home(), seen, Some(order), OffsetDateTime::now_utc());
         let mut checkout = Checkout::new(key, ticket, body, context);
         checkout.looked_up = Some(looked_up);
         Ok((checkout, cart))
+    }
+
+    /// A checkout whose ticket another region gave.
+    async fn with_ticket(&self, key: IdempotencyKey, ticket: Ticket, body: CheckoutRequest, context: CallContext) -> Checkout {
+        if !ticket.is_copied {
+            return Checkout::new(key, ticket, body, context);
+        }
+        let (shopper, order) = (ticket.shopper, order_id(ticket.shopper, &key));
+        let (recorded, looked_up) = tokio::join!(self.carts.recorded(shopper), self.runner.store.find(order, shopper));
+        let ticket = match recorded {
+            Some(cart) => ticket.with_record(cart, order),
+            None => ticket,
+        };
+        let mut checkout = Checkout::new(key, ticket, body, context);
+        checkout.looked_up = Some(looked_up);
+        checkout
     }
 
     fn verify(&self, ticket: &str) -> Result<Ticket, ProblemResponse> {
@@ -63,13 +79,24 @@ impl Shop {
     }
 }
 
-/// Checks the session and says, signed, who it is and what is in the cart. Internal.
+fn cart_of(has_record: bool) -> CartOf {
+    if has_record { CartOf::Record } else { CartOf::Region }
+}
+
+/// Checks the session and says, signed, who it is and what is in the cart. Asks nobody outside the region where its Redis knows both: PostgreSQL may
+/// be far, and is asked beside the leader. Internal.
 pub(super) async fn ticket(State(shop): State<Arc<Shop>>, headers: HeaderMap) -> Result<Response, ProblemResponse> {
     let session = shop.known_session(&headers).await?;
-    let Seen { cart, has_record, .. } = shop.carts.see(session.shopper).await?;
+    let (cart, of) = match shop.carts.copied(session.shopper).await {
+        Some(cart) => (cart, CartOf::Copy),
+        None => {
+            let Seen { cart, has_record, .. } = shop.carts.see(session.shopper).await?;
+            (cart, cart_of(has_record))
+        }
+    };
     // What a key names, where there is one yet.
     let order = idempotency_key(&headers).ok().map(|key| order_id(session.shopper, &key));
-    let ticket = shop.key.sign(shop.accounts.home(), (session.shopper, cart, has_record), order, OffsetDateTime::now_utc());
+    let ticket = shop.key.sign(shop.accounts.home(), (session.shopper, cart, of), order, OffsetDateTime::now_utc());
     Ok(hinted(&shop, private(StatusCode::OK, &TicketResponse { ticket })))
 }
 
@@ -103,7 +130,7 @@ pub(super) async fn checkout(
         return Err(problem.into());
     }
     let (checkout, cart) = match ticket {
-        Some(ticket) => (Checkout::new(key, ticket, body, context), None),
+        Some(ticket) => (shop.with_ticket(key, ticket, body, context).await, None),
         None => {
             let (checkout, cart) = shop.at_home(&headers, key, body, context).await?;
             (checkout, Some(cart))
@@ -120,7 +147,11 @@ pub(super) async fn checkout(
         (answer, checkout)
     }));
     let (answered, checkout) = running.await.map_err(|_| ProblemResponse::from(ProblemType::Internal))?;
-    Ok(hinted(&shop, answer(answered, &checkout).into_response()))
+    let mut response = hinted(&shop, answer(answered, &checkout).into_response());
+    if checkout.emptied {
+        response.headers_mut().insert(CART_EMPTIED_HEADER, HeaderValue::from_static("true"));
+    }
+    Ok(response)
 }
 
 /// Empties the cart that was bought here, where that was not done with the order's record.

@@ -18,8 +18,8 @@ use crate::{checkout, engine::Exchange, pages, storefront::Storefront, upstream:
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Fields between our own services; a shopper must not see or set them.
-pub(crate) const INTERNAL: [&str; 5] =
-    ["surrogate-key", "inventory-leader", "inventory-term", "checkout-ticket", "session-home-region"];
+pub(crate) const INTERNAL: [&str; 6] =
+    ["surrogate-key", "inventory-leader", "inventory-term", "checkout-ticket", "cart-emptied", "session-home-region"];
 
 pub(crate) fn path_and_query(request: &Request) -> String {
     request.uri().path_and_query().map_or("/", |whole| whole.as_str()).to_owned()
