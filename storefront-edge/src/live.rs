@@ -11,7 +11,11 @@ mod seats;
 mod stock;
 mod streams;
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use catalog_api::VariantStock;
 use storefront_types::Sku;
@@ -24,6 +28,9 @@ pub(crate) use marks::{Marks, Moment, Place};
 pub(crate) use seats::{Refused, StreamLimits};
 use stock::{Level, Stock};
 pub(crate) use streams::{MAX_VARIANTS, ProductStock, Streams};
+
+/// Longest wait for the inventory's first word. Without an inventory an edge serves all the same.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// What the edge knows of stock.
 pub(crate) struct Live {
@@ -52,6 +59,12 @@ impl Live {
     /// Whether what is known of stock is of now.
     pub(crate) fn is_current(&self, now: Instant) -> bool {
         self.currency.is_current(now)
+    }
+
+    /// Returns when some time is known up to which the stock is, or when that was waited for long enough: the edge shows what the catalog says
+    /// then, which may be of the time when another edge asked it. For one caller.
+    pub(crate) async fn begun(&self) {
+        let _ = tokio::time::timeout(FIRST_WORD, self.currency.first_word()).await;
     }
 
     /// All changes up to then are known.
@@ -92,13 +105,11 @@ fn newest(known: Option<VariantStock>, said: Option<&VariantStock>, is_current: 
 
 #[cfg(test)]
 mod tests {
-    use time::Duration;
-
     use super::*;
 
     #[test]
     fn the_catalog_is_believed_while_this_edge_hears_nothing() {
-        let at = |s: i64| OffsetDateTime::UNIX_EPOCH + Duration::seconds(s);
+        let at = |s: i64| OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(s);
         let stock = |available, s| VariantStock { available, as_of: at(s) };
         assert_eq!(newest(None, None, true), None);
         assert_eq!(newest(None, Some(&stock(3, 1)), true), Some(stock(3, 1)));

@@ -76,7 +76,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     let mut background = vec![
         tokio::spawn(follow::follow(shop.clone(), readiness.clone())),
         tokio::spawn(live::follow(live.clone(), config.region.clone(), config.inventory.clone(), tls.clone())),
-        tokio::spawn(live.tell_streams()),
+        tokio::spawn(live.clone().tell_streams()),
         tokio::spawn(leader::probe(shop.leader.clone(), tls)),
         tokio::spawn(shop.cache.clone().tell()),
     ];
@@ -93,7 +93,12 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
         front.clone()
     };
     tracing::info!(http = %listeners.http_addr()?, "listening");
-    let server = door::serve(door, listeners.http, make, shutdown.clone());
+    let closing = shutdown.clone();
+    let server = async move {
+        // Connections wait in the listener's queue meanwhile.
+        live.begun().await;
+        door::serve(door, listeners.http, make, closing).await
+    };
     let served = beside_admin_with(admin, DRAIN_LIMIT, listeners.admin, readiness, shutdown, server).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     served

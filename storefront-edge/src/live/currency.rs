@@ -9,6 +9,7 @@ use std::{
 };
 
 use time::OffsetDateTime;
+use tokio::sync::Notify;
 
 /// The feed says something every half second; a new leader is elected in two. What is silent for longer is shown with its time.
 pub(super) const CURRENT: Duration = Duration::from_secs(3);
@@ -22,21 +23,25 @@ pub(crate) struct Currency {
     as_of_ms: AtomicI64,
     /// When it last went on, in milliseconds since `began`.
     heard_ms: AtomicU64,
+    first_word: Notify,
 }
 
 impl Currency {
     pub(super) fn new(began: Instant) -> Self {
-        Self { began, as_of_ms: AtomicI64::new(UNKNOWN), heard_ms: AtomicU64::new(NEVER) }
+        Self { began, as_of_ms: AtomicI64::new(UNKNOWN), heard_ms: AtomicU64::new(NEVER), first_word: Notify::new() }
     }
 
     fn since_began_ms(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.began).as_millis()).unwrap_or(NEVER - 1)
     }
 
-    /// All changes up to then were told.
+    /// All changes up to then were told. A first word says nothing of now: a node that was just started tells what it knew before it ended.
     pub(super) fn told(&self, as_of: OffsetDateTime, now: Instant) {
         let ms = i64::try_from(as_of.unix_timestamp_nanos() / 1_000_000).unwrap_or(UNKNOWN);
-        if self.as_of_ms.fetch_max(ms, Ordering::AcqRel) < ms {
+        let before = self.as_of_ms.fetch_max(ms, Ordering::AcqRel);
+        if before == UNKNOWN {
+            self.first_word.notify_one();
+        } else if before < ms {
             self.heard_ms.store(self.since_began_ms(now), Ordering::Release);
         }
     }
@@ -44,6 +49,11 @@ impl Currency {
     pub(super) fn as_of(&self) -> Option<OffsetDateTime> {
         let ms = self.as_of_ms.load(Ordering::Acquire);
         if ms == UNKNOWN { None } else { OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok() }
+    }
+
+    /// Returns when it is known up to when the stock is known. For one caller.
+    pub(super) async fn first_word(&self) {
+        self.first_word.notified().await;
     }
 
     pub(super) fn is_current(&self, now: Instant) -> bool {
@@ -62,6 +72,8 @@ mod tests {
         let currency = Currency::new(began);
         let (at, told) = (|s| began + Duration::from_secs(s), |s| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(s));
         assert!(!currency.is_current(at(0)) && currency.as_of().is_none());
+        currency.told(told(99), at(0));
+        assert!(!currency.is_current(at(0)) && currency.as_of() == Some(told(99)), "it may be long ago");
         currency.told(told(100), at(1));
         assert!(currency.is_current(at(4)) && !currency.is_current(at(5)));
         // A node without a leader says the same time again.
