@@ -94,7 +94,19 @@ mod tests {
         };
         let checkout = |out, ret| {
             let (key, edge, region, lines) = ("k".to_owned(), "e:1".to_owned(), "eu".to_owned(), Vec::new());
-            ShopLine::Checkout(Checkout { shopper: 1, key, edge, region, lines, call: 1, ret, out, order: None, status: None })
+            ShopLine::Checkout(Checkout {
+                shopper: 1,
+                key,
+                edge,
+                region,
+                home: String::new(),
+                lines,
+                call: 1,
+                ret,
+                out,
+                order: None,
+                status: None,
+            })
         };
         // What was refused before it was tried, and what nobody knows of, decide nothing.
         for (out, ret) in [(Out::Fail, Some(2)), (Out::Unknown, None)] {

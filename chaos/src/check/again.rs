@@ -95,7 +95,19 @@ mod tests {
             let (key, edge, region) = ("k".to_owned(), "e:1".to_owned(), "eu".to_owned());
             let (call, ret, lines, out) = (0, Some(ret_ms * 1_000_000), Vec::new(), Out::Ok);
             let (order, status) = (Some(order), Some(202));
-            ShopLine::Checkout(Checkout { shopper: 1, key, edge, region, lines, call, ret, out, order, status })
+            ShopLine::Checkout(Checkout {
+                shopper: 1,
+                key,
+                edge,
+                region,
+                home: String::new(),
+                lines,
+                call,
+                ret,
+                out,
+                order,
+                status,
+            })
         };
         let found = |recorded_at: Option<u64>, units: u64| {
             let recorded = (0..units).map(|_| Line { sku: "cup".to_owned(), qty: 1 }).collect();

@@ -129,7 +129,7 @@ mod tests {
     fn attempt(key: &str, out: Out, order: Option<u128>) -> Checkout {
         let (edge, region, lines) = ("e:1".to_owned(), "eu".to_owned(), vec![Line { sku: "cup".to_owned(), qty: 2 }]);
         let (key, order) = (key.to_owned(), order.map(Uuid::from_u128));
-        Checkout { shopper: 1, key, edge, region, lines, call: 1, ret: Some(2), out, order, status: None }
+        Checkout { shopper: 1, key, edge, region, home: String::new(), lines, call: 1, ret: Some(2), out, order, status: None }
     }
 
     fn wrong(attempts: Vec<Checkout>, found: Option<(u64, u64)>) -> Option<String> {

@@ -109,7 +109,8 @@ mod tests {
         let (order, key, edge) = (Uuid::from_u128(7), "k".to_owned(), "e:1".to_owned());
         let (region, status) = ("eu".to_owned(), Some(201));
         let (call, ret, out) = (1, Some(2), Out::Ok);
-        let told = Checkout { shopper: 1, key, edge, region, lines, call, ret, out, order: Some(order), status };
+        let told =
+            Checkout { shopper: 1, key, edge, region, home: String::new(), lines, call, ret, out, order: Some(order), status };
         let found = Found { order, inventory, promised: told.lines.clone(), recorded: recorded.to_vec(), recorded_at: None };
         vec![ShopLine::Checkout(told), ShopLine::Found(found)]
     }

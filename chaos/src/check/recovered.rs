@@ -7,7 +7,7 @@ use super::{
     verdict::{Outcome, Verdict, Violation},
 };
 use crate::{
-    history::{Out, ShopLine},
+    history::{Checkout, Out, ShopLine},
     run::{Fault, Recovered, Recovery, Reign, Replicas, Sample, Window},
 };
 
@@ -35,13 +35,20 @@ pub struct Seen<'a> {
 }
 
 pub fn recovered(seen: &Seen<'_>, expected: InTime) -> (Verdict, Recovery) {
-    let answered = answered(seen.shop, seen.steady_ms);
+    let answered = answered(seen.shop, seen.steady_ms, |checkout| &checkout.region);
+    let of_homes = answered_at_home(seen);
     let asked_ms = asked_until(seen.shop);
     let windows: Vec<Window> = answered.iter().filter_map(|(region, times)| longest(region, times, asked_ms, seen)).collect();
     let mut all: Vec<u64> = answered.into_values().flatten().collect();
     all.sort_unstable();
     let waits = again::waits(seen.shop);
-    let after = |fault| Recovered { drained_ms: again::drained(fault, &waits), ..after(fault, &all, asked_ms, seen) };
+    let after = |fault: &Fault| {
+        // Shoppers of a region that is lost are served when another one serves them.
+        let lost = fault.without.iter().filter_map(|region| of_homes.get(region));
+        let rtos = lost.chain([&all]).map(|times| rto(fault, times, asked_ms));
+        let rto_ms = rtos.max_by_key(|rto| rto.unwrap_or(u64::MAX)).flatten();
+        Recovered { drained_ms: again::drained(fault, &waits), rto_ms, ..after(fault, seen) }
+    };
     let faults = seen.faults.iter().map(after).collect();
     let recovery = Recovery { faults, windows };
     (verdict(&recovery, asked_ms, seen, expected), recovery)
@@ -89,13 +96,20 @@ fn verdict(recovery: &Recovery, asked_ms: u64, seen: &Seen<'_>, expected: InTime
     }
 }
 
+/// The same by the region that shoppers come from, where that is known.
+fn answered_at_home(seen: &Seen<'_>) -> BTreeMap<String, Vec<u64>> {
+    let mut times = answered(seen.shop, seen.steady_ms, |checkout| &checkout.home);
+    times.remove("");
+    times
+}
+
 /// When checkouts were answered, by region, in order. Sold out is an answer.
-fn answered(shop: &[ShopLine], steady_ms: Option<u64>) -> BTreeMap<String, Vec<u64>> {
+fn answered(shop: &[ShopLine], steady_ms: Option<u64>, region: impl Fn(&Checkout) -> &String) -> BTreeMap<String, Vec<u64>> {
     let since = steady_ms.unwrap_or_default();
     let mut times: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for line in shop {
         let ShopLine::Checkout(checkout) = line else { continue };
-        let of = times.entry(checkout.region.clone()).or_default();
+        let of = times.entry(region(checkout).clone()).or_default();
         let ret = checkout.ret.filter(|_| matches!(checkout.out, Out::Ok | Out::Insufficient)).map(|ns| ns / 1_000_000);
         of.extend(ret.filter(|ms| *ms >= since));
     }
@@ -141,7 +155,7 @@ fn outside((mut from, to): (u64, u64), those: &[(u64, u64)]) -> Vec<(u64, u64)> 
     parts
 }
 
-fn after(fault: &Fault, answered: &[u64], asked_ms: u64, seen: &Seen<'_>) -> Recovered {
+fn after(fault: &Fault, seen: &Seen<'_>) -> Recovered {
     let since = |at_ms: u64| at_ms - fault.from_ms;
     let later = |reign: &&Reign| reign.at_ms >= fault.from_ms;
     // What comes after the next fault is that one's.
@@ -155,19 +169,24 @@ fn after(fault: &Fault, answered: &[u64], asked_ms: u64, seen: &Seen<'_>) -> Rec
         fault: format!("{} {}", fault.name, fault.target).trim().to_owned(),
         detected_ms: detected.map(|reign| since(reign.at_ms)),
         elected_ms: elected.map(|reign| since(reign.at_ms)),
-        rto_ms: rto(fault, answered, asked_ms),
+        rto_ms: None,
         level_ms: level(fault, seen).map(|second| (second * 1_000).saturating_sub(fault.from_ms)),
         drained_ms: None,
         replicas_ms: again::level(fault, seen.replicas),
     }
 }
 
+/// A pause that begins so long after the fault is not what the fault did at once, and one of no more than that is no loss of service.
+const PAUSE_MS: u64 = 1_000;
+
 /// The end of the longest time without an answer that touches the fault, if that is longer than any before it.
 fn rto(fault: &Fault, answered: &[u64], asked_ms: u64) -> Option<u64> {
     let gaps = || answered.windows(2).map(|pair| (pair[0], pair[1]));
     let usual = gaps().filter(|(_, to)| *to < fault.from_ms).map(|(from, to)| to - from).max().unwrap_or_default();
     let until = fault.to_ms.unwrap_or(u64::MAX);
-    let touching = gaps().filter(|(from, to)| *to >= fault.from_ms && *from <= until).max_by_key(|(from, to)| to - from);
+    let counts = |(from, to): &(u64, u64)| *from <= fault.from_ms + PAUSE_MS || to - from > PAUSE_MS;
+    let touching = gaps().filter(|(from, to)| *to >= fault.from_ms && *from <= until).filter(counts);
+    let touching = touching.max_by_key(|(from, to)| to - from);
     let last = answered.last().copied().unwrap_or_default();
     if last < fault.from_ms || asked_ms.saturating_sub(last) > usual.max(LAST_ANSWER_MS) {
         return None;

@@ -1,13 +1,24 @@
 //! Windows without an answer, and clocks of faults.
 
 use super::*;
-use crate::history::Checkout;
 
 fn shop(times_ms: impl IntoIterator<Item = u64>) -> Vec<ShopLine> {
     let checkout = |ms: u64| {
         let (key, edge, region, at) = (format!("k{ms}"), "e:1".to_owned(), "eu".to_owned(), ms * 1_000_000);
         let (lines, order, status) = (Vec::new(), Some(uuid::Uuid::nil()), None);
-        Checkout { shopper: 1, key, edge, region, lines, call: at, ret: Some(at), out: Out::Ok, order, status }
+        Checkout {
+            shopper: 1,
+            key,
+            edge,
+            region,
+            home: String::new(),
+            lines,
+            call: at,
+            ret: Some(at),
+            out: Out::Ok,
+            order,
+            status,
+        }
     };
     times_ms.into_iter().map(checkout).map(ShopLine::Checkout).collect()
 }
@@ -123,4 +134,36 @@ fn a_leader_that_came_after_the_next_fault_is_not_of_this_one() {
     let recovery = recovered(&seen(&shop((0..8_000).step_by(100)), &faults, &reigns), InTime::default()).1;
     let clocks: Vec<_> = recovery.faults.iter().map(|fault| (fault.detected_ms, fault.elected_ms)).collect();
     assert_eq!(clocks, [(None, None), (Some(100), Some(400))]);
+}
+
+#[test]
+fn shoppers_of_a_lost_region_are_served_when_another_one_serves_them() {
+    let from = |home: &str, region: &str, times: Vec<u64>| {
+        let mut lines = shop(times);
+        for line in &mut lines {
+            let ShopLine::Checkout(checkout) = line else { continue };
+            (checkout.home, checkout.region) = (home.to_owned(), region.to_owned());
+        }
+        lines
+    };
+    let lost = [Fault { from_ms: 2_000, to_ms: Some(6_000), without: vec!["eu".to_owned()], ..Fault::default() }];
+    let rto = |again_ms: u64| {
+        let mut lines = from("us", "us", (0..8_000).step_by(100).collect());
+        lines.extend(from("eu", "eu", (0..2_000).step_by(100).collect()));
+        lines.extend(from("eu", "us", (again_ms..8_000).step_by(100).collect()));
+        let (verdict, recovery) =
+            recovered(&seen(&lines, &lost, &[]), InTime { rto_ms: Some(3_000), max_unavailable_ms: Some(2_000) });
+        (verdict.outcome, recovery.faults[0].rto_ms)
+    };
+    assert_eq!(rto(4_900), (Outcome::Pass, Some(2_900)));
+    assert_eq!(rto(5_100), (Outcome::Fail, Some(3_100)));
+}
+
+#[test]
+fn a_short_pause_long_after_the_fault_is_not_its_end() {
+    let pausing = |length: u64| {
+        shop((0..2_000).step_by(100).chain((2_400..5_000).step_by(100)).chain((4_900 + length..8_000).step_by(100)))
+    };
+    let rto = |length| run(&pausing(length), InTime::default()).1.faults[0].rto_ms;
+    assert_eq!((rto(700), rto(1_001)), (Some(400), Some(3_901)));
 }

@@ -52,6 +52,7 @@ mod tests {
                 key,
                 edge,
                 region,
+                home: String::new(),
                 lines: lines(),
                 call: 1,
                 ret: Some(2),

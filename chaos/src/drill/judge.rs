@@ -96,7 +96,19 @@ mod tests {
             let (key, edge, region, at) = (format!("k{ms}"), "e:1".to_owned(), "eu".to_owned(), ms * 1_000_000);
             let (lines, order, status) = (Vec::new(), None, None);
             let (out, call, ret) = (Out::Insufficient, at, Some(at));
-            ShopLine::Checkout(Checkout { shopper: 1, key, edge, region, lines, call, ret, out, order, status })
+            ShopLine::Checkout(Checkout {
+                shopper: 1,
+                key,
+                edge,
+                region,
+                home: String::new(),
+                lines,
+                call,
+                ret,
+                out,
+                order,
+                status,
+            })
         };
         Driven {
             samples: Vec::new(),

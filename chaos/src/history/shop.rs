@@ -23,6 +23,9 @@ pub struct Checkout {
     /// `host:port`.
     pub edge: String,
     pub region: String,
+    /// Region that the shopper comes from, whose edges are asked first; empty: it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub home: String,
     pub lines: Vec<Line>,
     pub call: u64,
     pub ret: Option<u64>,

@@ -54,16 +54,16 @@ impl Shop {
     /// The nth shopper, who was due then.
     pub(super) async fn visit(&self, nth: u64, due: Instant, seed: u64) {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let at = usize::try_from(nth).unwrap_or_default() % self.edges.len();
-        let (edge, region) = &self.edges[at];
+        let near = usize::try_from(nth).unwrap_or_default() % self.edges.len();
+        let home = &self.edges[near].1;
         let wanted = self.wanted(&mut random);
         let thinks: Vec<Duration> = (0..2).map(|_| Duration::from_millis(random.random_range(0..THINK_MS))).collect();
-        self.look(edge, region, wanted[0].0, due).await;
+        let at = self.look(near, wanted[0].0, due).await;
         tokio::time::sleep(thinks[0]).await;
         let registers = random.random_range(0..10) < REGISTER_OF_TEN;
-        let shopper = match self.fill(edge, &wanted, registers).await {
-            Ok(shopper) => shopper,
-            Err(missing) => return self.meter.note(due, region, "checkout", Some(missing)),
+        let (shopper, at) = match self.fill(at, &wanted, registers).await {
+            Ok(filled) => filled,
+            Err(missing) => return self.meter.note(due, home, "checkout", Some(missing)),
         };
         let lines = wanted.iter().map(|(offer, qty)| Line { sku: offer.sku.to_string(), qty: u64::from(*qty) }).collect();
         tokio::time::sleep(thinks[1]).await;
@@ -71,11 +71,28 @@ impl Shop {
         let intended = (due + thinks[0] + thinks[1]).min(Instant::now());
         let is_impatient = random.random_range(0..10) < IMPATIENT_OF_TEN;
         let comes_back = random.random_bool(0.5);
-        self.check_out(&shopper, (nth, at, lines), intended, is_impatient.then_some(comes_back)).await;
+        self.check_out(&shopper, (nth, home, at, lines), intended, is_impatient.then_some(comes_back)).await;
     }
 
-    /// A cart with all that is wanted, or what there is none of.
-    async fn fill(&self, edge: &str, wanted: &[(&Offer, u32)], registers: bool) -> Result<Shopper, &'static str> {
+    /// The edge, and those that shoppers turn to when it does not serve them, in their order.
+    fn from(&self, at: usize) -> impl Iterator<Item = usize> {
+        let edges = self.edges.len();
+        (at..at + edges).map(move |nth| nth % edges)
+    }
+
+    /// A cart with all that is wanted and the edge that gave it, or what there is none of.
+    async fn fill(&self, at: usize, wanted: &[(&Offer, u32)], registers: bool) -> Result<(Shopper, usize), &'static str> {
+        let mut missing = "no cart";
+        for at in self.from(at) {
+            match self.fill_at(&self.edges[at].0, wanted, registers).await {
+                Ok(shopper) => return Ok((shopper, at)),
+                Err(what) => missing = what,
+            }
+        }
+        Err(missing)
+    }
+
+    async fn fill_at(&self, edge: &str, wanted: &[(&Offer, u32)], registers: bool) -> Result<Shopper, &'static str> {
         let (shopper, rest) = match wanted {
             [(offer, qty), rest @ ..] if !registers => {
                 (Shopper::guest(self.http.clone(), edge, (offer.sku.as_str(), *qty)).await.map_err(|_| "no cart")?, rest)
@@ -98,24 +115,37 @@ impl Shop {
         (0..kinds).map(|n| (&self.offers[(first + n) % self.offers.len()], random.random_range(1..=2))).collect()
     }
 
-    async fn look(&self, edge: &str, region: &str, offer: &Offer, due: Instant) {
-        let call = self.meter.now();
-        let seen = product(&self.http, edge, &offer.handle).await;
-        let ret = self.meter.now();
-        self.meter.note(due, region, "browse", seen.is_err().then_some("no page"));
-        let stock = seen.ok().and_then(|product| product.variants.into_iter().find(|variant| variant.sku == offer.sku)?.stock);
-        let Some(stock) = stock else { return };
-        let (edge, region, sku) = (edge.to_owned(), region.to_owned(), offer.sku.to_string());
-        let as_of = self.since_began(stock.as_of);
-        self.writer.write(ShopLine::Look(Look { edge, region, sku, call, ret, value: stock.available, as_of })).await;
+    /// Looks at a product, over another edge if the nearest does not show it. Gives the edge that did.
+    async fn look(&self, near: usize, offer: &Offer, due: Instant) -> usize {
+        let home = &self.edges[near].1;
+        for at in self.from(near) {
+            let (edge, region) = &self.edges[at];
+            let call = self.meter.now();
+            let Ok(product) = product(&self.http, edge, &offer.handle).await else { continue };
+            let ret = self.meter.now();
+            self.meter.note(due, home, "browse", None);
+            let of_it = product.variants.into_iter().find(|variant| variant.sku == offer.sku);
+            if let Some(stock) = of_it.and_then(|variant| variant.stock) {
+                let (edge, region, sku) = (edge.clone(), region.clone(), offer.sku.to_string());
+                let as_of = self.since_began(stock.as_of);
+                self.writer.write(ShopLine::Look(Look { edge, region, sku, call, ret, value: stock.available, as_of })).await;
+            }
+            return at;
+        }
+        self.meter.note(due, home, "browse", Some("no page"));
+        near
     }
 
     /// `impatient`: does not wait, and comes back or not.
-    async fn check_out(&self, shopper: &Shopper, of: (u64, usize, Vec<Line>), intended: Instant, impatient: Option<bool>) {
-        let (nth, at, lines) = of;
+    async fn check_out(
+        &self,
+        shopper: &Shopper,
+        (nth, home, at, lines): (u64, &str, usize, Vec<Line>),
+        intended: Instant,
+        impatient: Option<bool>,
+    ) {
         let key = Uuid::new_v4().to_string();
-        let home = self.edges[at].1.clone();
-        self.meter.awaits(intended, &home, "checkout");
+        self.meter.awaits(intended, home, "checkout");
         for attempt in 0..ATTEMPTS {
             let (edge, region) = &self.edges[(at + attempt as usize) % self.edges.len()];
             let call = self.meter.now();
@@ -139,20 +169,20 @@ impl Shop {
             let lines = if out == Out::Ok { ordered } else { lines.clone() };
             let (edge, region, key) = (edge.clone(), region.clone(), key.clone());
             let ret = ret.filter(|_| out != Out::Unknown || status.is_some());
-            let line = Checkout { shopper: nth, key, edge, region, lines, call, ret, out, order, status };
+            let line = Checkout { shopper: nth, key, edge, region, home: home.to_owned(), lines, call, ret, out, order, status };
             self.writer.write(ShopLine::Checkout(line)).await;
             match (out, waited, impatient) {
                 (Out::Ok | Out::Insufficient, ..) => {
                     let wrong = other.then_some("order differs from the cart");
-                    return self.meter.note(intended, &home, "checkout", wrong);
+                    return self.meter.note(intended, home, "checkout", wrong);
                 }
                 // Went away; nobody knows, and that is no error of the shop.
-                (_, false, Some(false)) => return self.meter.left(intended, &home, "checkout"),
+                (_, false, Some(false)) => return self.meter.left(intended, home, "checkout"),
                 _ => {}
             }
             tokio::time::sleep(PAUSE * (attempt + 1)).await;
         }
-        self.meter.note(intended, &home, "checkout", Some("no answer"));
+        self.meter.note(intended, home, "checkout", Some("no answer"));
     }
 }
 
