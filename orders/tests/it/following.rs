@@ -91,3 +91,25 @@ async fn a_checkout_beside_home_empties_its_cart_and_a_key_that_comes_again_does
     followed(&running).await;
     assert_eq!(lines(&shopper).await[0]["quantity"], 2, "what came later is not what was bought");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_far_from_home_buys_what_the_record_has_and_not_an_older_copy() {
+    let running = Running::start().await;
+    let orders = running.orders(None, &[]).await;
+    let shopper = Shopper::register(&running, &orders).await;
+    running.receive("LAMP", "eu-1", 10).await;
+    running.receive("MUG", "eu-1", 10).await;
+    let mut redis = redis::Client::open(running.redis_url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    shopper.fill(&[("LAMP", 1)]).await;
+    let carts: Vec<String> = redis::cmd("KEYS").arg("cart:*").query_async(&mut redis).await.unwrap();
+    let copy: String = redis::cmd("GET").arg(&carts[0]).query_async(&mut redis).await.unwrap();
+    shopper.fill(&[("MUG", 2)]).await;
+    // As when Redis had missed the second change.
+    let _: () = redis::cmd("SET").arg(&carts[0]).arg(copy).query_async(&mut redis).await.unwrap();
+    let (status, order) = shopper.check_out().await;
+    let bought: Vec<_> =
+        order["lines"].as_array().unwrap().iter().map(|line| (line["sku"].clone(), line["quantity"].clone())).collect();
+    assert_eq!((status, bought), (201, vec![(json!("LAMP"), json!(1)), (json!("MUG"), json!(2))]));
+    // Emptied with the order, and before anybody settled it.
+    assert_eq!(lines(&shopper).await, json!([]));
+}
