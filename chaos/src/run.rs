@@ -161,6 +161,11 @@ pub struct Recovered {
 }
 
 impl Recovered {
+    /// The leader was lost, or lost its place.
+    pub fn misses_leader(&self) -> bool {
+        self.detected_ms.is_some() || self.elected_ms.is_some()
+    }
+
     /// In the order in which they usually come.
     pub fn phases(&self) -> [Option<u64>; 6] {
         let Self { detected_ms, elected_ms, rto_ms, level_ms, drained_ms, replicas_ms, .. } = *self;

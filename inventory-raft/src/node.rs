@@ -49,7 +49,7 @@ pub async fn run(config: Config, listeners: Listeners, raft: RaftListener, shutd
     let (batcher, reads) = (Batcher::start(consensus.clone()), ReadRounds::start(consensus.clone()));
     let space = Space::new(&config.data_dir, config.space_limits());
     let readiness = Readiness::new(&["raft"]);
-    let placement = Placement::new(config.leader_region.clone());
+    let placement = Placement::new(config.leader_region.clone(), Duration::from_millis(config.heartbeat_ms));
     let api = Arc::new(Api {
         consensus: consensus.clone(),
         batcher: batcher.clone(),

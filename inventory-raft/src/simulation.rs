@@ -182,7 +182,7 @@ impl Node {
         tokio::select! {
             biased;
             reason = self.consensus.failed() => reason,
-            () = crate::node::lead(self.consensus.clone(), self.batcher.clone(), Readiness::new(&["raft"]), Placement::new(None)) => "lead".to_owned(),
+            () = crate::node::lead(self.consensus.clone(), self.batcher.clone(), Readiness::new(&["raft"]), Placement::new(None, std::time::Duration::ZERO)) => "lead".to_owned(),
         }
     }
 

@@ -90,7 +90,7 @@ async fn ticket(
     context: &CallContext,
     headers: &HeaderMap,
     left: Duration,
-) -> Result<Result<String, Answer>, Problem> {
+) -> Result<Result<TicketResponse, Answer>, Problem> {
     let Ok(ticket) = tokio::time::timeout(left, ticket_at_home(shop, context, headers)).await else {
         let detail = "your region does not answer, and nothing was bought; ask again with the same Idempotency-Key";
         return Err(Problem::new(ProblemType::Unavailable).detail(detail));
@@ -102,13 +102,13 @@ async fn ticket_at_home(
     shop: &Storefront,
     context: &CallContext,
     headers: &HeaderMap,
-) -> Result<Result<String, Answer>, Problem> {
+) -> Result<Result<TicketResponse, Answer>, Problem> {
     let answer = shop.at_home(context, (Method::POST, paths::TICKET), headers, Bytes::new()).await?;
     if !answer.status.is_success() {
         return Ok(Err(answer));
     }
     match serde_json::from_slice::<TicketResponse>(&answer.body) {
-        Ok(found) => Ok(Ok(found.ticket)),
+        Ok(found) => Ok(Ok(found)),
         Err(_) => Err(Problem::new(ProblemType::BadGateway).detail("orders gave no ticket")),
     }
 }
@@ -135,9 +135,10 @@ async fn purchase(
         let is_home = shop.upstream.usable(&shop.orders_from(home.as_ref())).first() == Some(&address);
         if ticket.is_none() && !is_home {
             match self::ticket(shop, context, headers, left()).await {
-                Ok(Ok(given)) => {
+                Ok(Ok(TicketResponse { ticket: given, copied })) => {
                     headers
                         .insert(TICKET_HEADER, HeaderValue::from_str(&given).map_err(|_| Problem::new(ProblemType::BadGateway))?);
+                    unbound |= copied;
                     ticket = Some(given);
                 }
                 _ if attempts.may_have_bought() => return Err(unknown()),
@@ -145,7 +146,7 @@ async fn purchase(
                 Err(problem) => return Err(problem),
             }
         }
-        // An attempt without a ticket that may have bought: the cart may be another one by now, so a refusal says nothing of it.
+        // An attempt that may have bought and was not bound to one cart: it may be another one by now, so a refusal says nothing of it.
         let is_doubtful = unbound && attempts.may_have_bought();
         unbound |= ticket.is_none();
         let (heard, answer) = ask(shop, context, address, headers, body.clone(), left()).await;

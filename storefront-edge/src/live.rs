@@ -107,6 +107,19 @@ fn newest(known: Option<VariantStock>, said: Option<&VariantStock>, is_current: 
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn an_edge_begins_with_the_first_word_and_without_one_all_the_same() {
+        let limits = StreamLimits { most: 1, per_client: 1, stall: Duration::from_secs(30) };
+        let live = Live::new(limits, CancellationToken::new());
+        live.begun().await;
+        assert!(live.as_of().is_none(), "nobody said anything");
+        let (began, then) = (live.clone(), OffsetDateTime::UNIX_EPOCH);
+        let beginning = tokio::spawn(async move { began.begun().await });
+        live.currency.told(then, Instant::now());
+        beginning.await.unwrap();
+        assert_eq!((live.as_of(), live.is_current(Instant::now())), (Some(then), false));
+    }
+
     #[test]
     fn the_catalog_is_believed_while_this_edge_hears_nothing() {
         let at = |s: i64| OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(s);

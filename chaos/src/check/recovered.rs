@@ -1,6 +1,6 @@
 //! Recovery in time: how long no checkout was answered, and how long after each fault they were again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     again,
@@ -35,12 +35,15 @@ pub struct Seen<'a> {
 }
 
 pub fn recovered(seen: &Seen<'_>, expected: InTime) -> (Verdict, Recovery) {
-    let answered = answered(seen.shop, seen.steady_ms, |checkout| &checkout.region);
-    let of_homes = answered_at_home(seen);
+    let (mut of_edges, of_homes) = (times(seen, |checkout| &checkout.region), times(seen, |checkout| &checkout.home));
+    // Also an edge that answered none of its shoppers, who went elsewhere.
+    for home in of_homes.keys().filter(|home| !home.is_empty()) {
+        of_edges.entry(home.clone()).or_default();
+    }
     let asked_ms = asked_until(seen.shop);
-    let windows: Vec<Window> = answered.iter().filter_map(|(region, times)| longest(region, times, asked_ms, seen)).collect();
-    let mut all: Vec<u64> = answered.into_values().flatten().collect();
-    all.sort_unstable();
+    let longest = |(region, times): (&String, &Times)| longest(region, &times.answered, asked_ms, seen);
+    let windows: Vec<Window> = of_edges.iter().filter_map(longest).collect();
+    let all = times(seen, |_| "").remove("").unwrap_or_default();
     let waits = again::waits(seen.shop);
     let after = |fault: &Fault| {
         // Shoppers of a region that is lost are served when another one serves them.
@@ -96,24 +99,29 @@ fn verdict(recovery: &Recovery, asked_ms: u64, seen: &Seen<'_>, expected: InTime
     }
 }
 
-/// The same by the region that shoppers come from, where that is known.
-fn answered_at_home(seen: &Seen<'_>) -> BTreeMap<String, Vec<u64>> {
-    let mut times = answered(seen.shop, seen.steady_ms, |checkout| &checkout.home);
-    times.remove("");
-    times
+/// Milliseconds, in order.
+#[derive(Debug, Default)]
+struct Times {
+    /// Sold out is an answer.
+    answered: Vec<u64>,
+    /// When a shopper first asked; who asks again is the same.
+    asked: Vec<u64>,
 }
 
-/// When checkouts were answered, by region, in order. Sold out is an answer.
-fn answered(shop: &[ShopLine], steady_ms: Option<u64>, region: impl Fn(&Checkout) -> &String) -> BTreeMap<String, Vec<u64>> {
-    let since = steady_ms.unwrap_or_default();
-    let mut times: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for line in shop {
+fn times<'a>(seen: &Seen<'a>, group: impl Fn(&'a Checkout) -> &'a str) -> BTreeMap<String, Times> {
+    let since = seen.steady_ms.unwrap_or_default();
+    let (mut times, mut keys): (BTreeMap<String, Times>, HashSet<&str>) = (BTreeMap::new(), HashSet::new());
+    for line in seen.shop {
         let ShopLine::Checkout(checkout) = line else { continue };
-        let of = times.entry(region(checkout).clone()).or_default();
+        let of = times.entry(group(checkout).to_owned()).or_default();
         let ret = checkout.ret.filter(|_| matches!(checkout.out, Out::Ok | Out::Insufficient)).map(|ns| ns / 1_000_000);
-        of.extend(ret.filter(|ms| *ms >= since));
+        of.answered.extend(ret.filter(|ms| *ms >= since));
+        of.asked.extend(keys.insert(&checkout.key).then_some(checkout.call / 1_000_000));
     }
-    times.values_mut().for_each(|times| times.sort_unstable());
+    for of in times.values_mut() {
+        of.answered.sort_unstable();
+        of.asked.sort_unstable();
+    }
     times
 }
 
@@ -179,8 +187,10 @@ fn after(fault: &Fault, seen: &Seen<'_>) -> Recovered {
 /// A pause that begins so long after the fault is not what the fault did at once, and one of no more than that is no loss of service.
 const PAUSE_MS: u64 = 1_000;
 
-/// The end of the longest time without an answer that touches the fault, if that is longer than any before it.
-fn rto(fault: &Fault, answered: &[u64], asked_ms: u64) -> Option<u64> {
+/// The end of the longest time without an answer that touches the fault, if that is longer than any before it, and from when on shoppers in
+/// number are answered.
+fn rto(fault: &Fault, times: &Times, asked_ms: u64) -> Option<u64> {
+    let answered = &times.answered;
     let gaps = || answered.windows(2).map(|pair| (pair[0], pair[1]));
     let usual = gaps().filter(|(_, to)| *to < fault.from_ms).map(|(from, to)| to - from).max().unwrap_or_default();
     let until = fault.to_ms.unwrap_or(u64::MAX);
@@ -191,7 +201,22 @@ fn rto(fault: &Fault, answered: &[u64], asked_ms: u64) -> Option<u64> {
     if last < fault.from_ms || asked_ms.saturating_sub(last) > usual.max(LAST_ANSWER_MS) {
         return None;
     }
-    Some(touching.filter(|(from, to)| to - from > usual).map_or(0, |(_, to)| to - fault.from_ms))
+    let over = touching.filter(|(from, to)| to - from > usual).map_or(fault.from_ms, |(_, to)| to);
+    let again = std::iter::once(over).chain(answered.iter().copied().filter(|at| *at > over));
+    let mut again = again.filter(|at| at + MANY_WITHIN_MS > asked_ms || are_many_answered(times, *at));
+    again.next().map(|at| at - fault.from_ms)
+}
+
+/// A trickle is no service: of those who ask in so long, one in so many has to be answered.
+const MANY_WITHIN_MS: u64 = 2_000;
+const MANY_ARE_ONE_IN: usize = 5;
+
+fn are_many_answered(times: &Times, from_ms: u64) -> bool {
+    let within = |times: &[u64]| {
+        let before = |ms: u64| times.partition_point(|at| *at < ms);
+        before(from_ms + MANY_WITHIN_MS) - before(from_ms)
+    };
+    within(&times.answered) * MANY_ARE_ONE_IN >= within(&times.asked)
 }
 
 /// How long after the last answer somebody may still have asked: an election, and who asks then has left.

@@ -167,3 +167,33 @@ fn a_short_pause_long_after_the_fault_is_not_its_end() {
     let rto = |length| run(&pausing(length), InTime::default()).1.faults[0].rto_ms;
     assert_eq!((rto(700), rto(1_001)), (Some(400), Some(3_901)));
 }
+
+#[test]
+fn a_trickle_of_answers_is_no_service() {
+    // Twenty ask in a second; after the fault one a second is answered, for four seconds.
+    let asks = (0..400).map(|nth| nth * 50);
+    let is_answered = |ms: u64| !(2_000..6_000).contains(&ms) || ms.is_multiple_of(1_000);
+    let mut lines = shop(asks);
+    for line in &mut lines {
+        let ShopLine::Checkout(checkout) = line else { continue };
+        if !is_answered(checkout.call / 1_000_000) {
+            (checkout.ret, checkout.out) = (None, Out::Unknown);
+        }
+    }
+    let found = run(&lines, InTime::default()).1.faults[0].rto_ms.unwrap();
+    assert!((3_000..=4_000).contains(&found), "{found}");
+}
+
+#[test]
+fn an_edge_that_answers_nobody_is_seen_though_its_shoppers_are_served_elsewhere() {
+    let mut lines = shop((0..8_000).step_by(100));
+    for line in &mut lines {
+        let ShopLine::Checkout(checkout) = line else { continue };
+        checkout.home = "us".to_owned();
+    }
+    let windows = recovered(&seen(&lines, &[], &[]), InTime::default()).1.windows;
+    assert_eq!(
+        windows.iter().map(|window| (window.region.as_str(), window.length_ms())).collect::<Vec<_>>(),
+        [("eu", 100), ("us", 7_900)]
+    );
+}

@@ -1,6 +1,6 @@
 //! The numbers of a run that operators ask for.
 
-use crate::run::{Run, Sample, Window};
+use crate::run::{Recovered, Run, Sample, Window};
 
 /// Latency of checkouts in a part of the run, in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,6 +57,12 @@ pub(super) struct Headline {
     pub(super) note: String,
 }
 
+/// The longest; `None`: of one of them there is none.
+fn worst(faults: &[Recovered], of: fn(&Recovered) -> Option<u64>) -> Option<u64> {
+    let all: Option<Vec<u64>> = faults.iter().map(of).collect();
+    all.and_then(|all| all.into_iter().max())
+}
+
 pub(super) fn headlines(run: &Run) -> Vec<Headline> {
     let headline = |name, value: Option<u64>, unit, note: String| {
         let none = if run.faults.is_empty() { "-" } else { "never" };
@@ -68,18 +74,21 @@ pub(super) fn headlines(run: &Run) -> Vec<Headline> {
         }
     };
     let recovery = run.recovery.clone().unwrap_or_default();
-    let worst = |of: fn(&crate::run::Recovered) -> Option<u64>| {
-        let all: Option<Vec<u64>> = recovery.faults.iter().map(of).collect();
-        all.and_then(|all| all.into_iter().max())
+    let rto = worst(&recovery.faults, |fault| fault.rto_ms);
+    // Most faults are not about the leader.
+    let missed: Vec<Recovered> = recovery.faults.iter().filter(|fault| fault.misses_leader()).cloned().collect();
+    let of_leader = |name, of: fn(&Recovered) -> Option<u64>, note: &str| match missed.as_slice() {
+        [] => Headline { name, value: "-".to_owned(), unit: "", note: "the leader was not lost".to_owned() },
+        missed => headline(name, worst(missed, of), "ms", note.to_owned()),
     };
     let window = recovery.windows.iter().max_by_key(|window| window.length_ms());
     let place = window.map(|Window { region, from_ms, .. }| format!("in {region}, from {:.1} s on", *from_ms as f64 / 1e3));
     let budget = run.budget_spent();
     vec![
-        headline("Recovery time (RTO)", worst(|fault| fault.rto_ms), "ms", "fault to checkouts answered again".to_owned()),
+        headline("Recovery time (RTO)", rto, "ms", "fault to checkouts answered again".to_owned()),
         headline("Lost operations (RPO)", Some(run.rpo_ops), "ops", "acknowledged and gone".to_owned()),
-        headline("Time to detect", worst(|fault| fault.detected_ms), "ms", "until the leader was missed".to_owned()),
-        headline("New leader after", worst(|fault| fault.elected_ms), "ms", "of a higher term".to_owned()),
+        of_leader("Time to detect", |fault| fault.detected_ms, "until the leader was missed"),
+        of_leader("New leader after", |fault| fault.elected_ms, "of a higher term"),
         headline("Longest without a checkout", window.map(Window::length_ms), "ms", place.unwrap_or_default()),
         headline(
             "Error budget spent",
@@ -93,7 +102,7 @@ pub(super) fn headlines(run: &Run) -> Vec<Headline> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Fault;
+    use crate::run::{Fault, Recovery};
 
     #[test]
     fn a_run_is_told_before_during_and_after() {
@@ -116,5 +125,20 @@ mod tests {
         let told = phases(&Run { samples, faults, length_ms: 4_000, ..Run::default() });
         let p99: Vec<(&str, f64)> = told.iter().map(|phase| (phase.name, phase.p99_ms)).collect();
         assert_eq!(p99, [("before", 12.0), ("during", 900.0), ("after", 11.0)]);
+    }
+
+    #[test]
+    fn a_leader_that_was_not_lost_was_not_missed_for_ever() {
+        let told = |faults: Vec<Recovered>| {
+            let recovery = Some(Recovery { faults, windows: Vec::new() });
+            let run = Run { faults: vec![Fault::default()], recovery, ..Run::default() };
+            headlines(&run)[2..4].iter().map(|headline| headline.value.clone()).collect::<Vec<_>>()
+        };
+        let stays = Recovered { rto_ms: Some(5), ..Recovered::default() };
+        let lost = Recovered { detected_ms: Some(70), ..stays.clone() };
+        let replaced = Recovered { elected_ms: Some(300), ..lost.clone() };
+        assert_eq!(told(vec![stays.clone()]), ["-", "-"]);
+        assert_eq!(told(vec![stays.clone(), replaced.clone()]), ["70", "300"]);
+        assert_eq!(told(vec![stays, lost, replaced]), ["70", "never"]);
     }
 }

@@ -33,6 +33,13 @@ pub enum ShopperError {
     Refused { edge: String, path: &'static str, status: u16, body: String },
 }
 
+impl ShopperError {
+    /// The edge does not serve: a shopper is led to another one. Any other refusal is the shop's answer.
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. } | Self::Refused { status: 502..=504, .. })
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Shopper {
     http: reqwest::Client,

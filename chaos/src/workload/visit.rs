@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     Meter, Sale, Shopper,
     catalogue::{Offer, product},
-    shopper::{Heard, Told},
+    shopper::{Heard, ShopperError, Told},
 };
 use crate::history::{Checkout, Line, Look, Out, ShopLine, Writer};
 
@@ -82,25 +82,25 @@ impl Shop {
 
     /// A cart with all that is wanted and the edge that gave it, or what there is none of.
     async fn fill(&self, at: usize, wanted: &[(&Offer, u32)], registers: bool) -> Result<(Shopper, usize), &'static str> {
-        let mut missing = "no cart";
         for at in self.from(at) {
             match self.fill_at(&self.edges[at].0, wanted, registers).await {
                 Ok(shopper) => return Ok((shopper, at)),
-                Err(what) => missing = what,
+                Err(error) if error.is_away() => {}
+                Err(_) => break,
             }
         }
-        Err(missing)
+        Err(if registers { "no session" } else { "no cart" })
     }
 
-    async fn fill_at(&self, edge: &str, wanted: &[(&Offer, u32)], registers: bool) -> Result<Shopper, &'static str> {
+    async fn fill_at(&self, edge: &str, wanted: &[(&Offer, u32)], registers: bool) -> Result<Shopper, ShopperError> {
         let (shopper, rest) = match wanted {
             [(offer, qty), rest @ ..] if !registers => {
-                (Shopper::guest(self.http.clone(), edge, (offer.sku.as_str(), *qty)).await.map_err(|_| "no cart")?, rest)
+                (Shopper::guest(self.http.clone(), edge, (offer.sku.as_str(), *qty)).await?, rest)
             }
-            all => (Shopper::register(self.http.clone(), edge).await.map_err(|_| "no session")?, all),
+            all => (Shopper::register(self.http.clone(), edge).await?, all),
         };
         for (offer, qty) in rest {
-            shopper.add(edge, offer.sku.as_str(), *qty).await.map_err(|_| "no cart")?;
+            shopper.add(edge, offer.sku.as_str(), *qty).await?;
         }
         Ok(shopper)
     }
@@ -121,7 +121,11 @@ impl Shop {
         for at in self.from(near) {
             let (edge, region) = &self.edges[at];
             let call = self.meter.now();
-            let Ok(product) = product(&self.http, edge, &offer.handle).await else { continue };
+            let product = match product(&self.http, edge, &offer.handle).await {
+                Ok(product) => product,
+                Err(error) if error.is_away() => continue,
+                Err(_) => break,
+            };
             let ret = self.meter.now();
             self.meter.note(due, home, "browse", None);
             let of_it = product.variants.into_iter().find(|variant| variant.sku == offer.sku);

@@ -10,36 +10,37 @@ use tokio::time::Instant;
 
 use super::node::Consensus;
 
-/// So long a voter has to be well before it is handed the leadership.
-const WELL_FOR: Duration = Duration::from_secs(5);
+/// So long a voter has to be well before it is handed the leadership; a leader before it hands it on.
+const WELL_FOR: Duration = Duration::from_secs(10);
 
 /// Between two attempts. While a hand-over is offered no commands are taken.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// A voter that is well answered within so long.
-const HEARD_WITHIN: Duration = Duration::from_secs(2);
+/// A voter that is well answered within so many heartbeats.
+const HEARD_WITHIN: u32 = 4;
 
-/// A voter that is well lacks no more entries; it gets them before it leads.
-const MOST_BEHIND: u64 = 256;
+/// A voter that is well lacks no more entries than are on their way: it has to have all of them before the next election.
+const MOST_BEHIND: u64 = 16;
 
 /// Remembers since when which voter has been well.
 #[derive(Debug)]
 pub(crate) struct Placement {
     wanted: Option<String>,
+    heartbeat: Duration,
     well: Option<(u64, Instant)>,
     tried: Option<Instant>,
 }
 
 impl Placement {
     /// `wanted`: region of the leader; without one, whoever leads goes on.
-    pub(crate) fn new(wanted: Option<String>) -> Self {
-        Self { wanted, well: None, tried: None }
+    pub(crate) fn new(wanted: Option<String>, heartbeat: Duration) -> Self {
+        Self { wanted, heartbeat, well: None, tried: None }
     }
 
     /// Does what is due.
     pub(crate) async fn look(&mut self, consensus: &Consensus) {
         let Some(region) = &self.wanted else { return };
-        let heir = consensus.well_in(region);
+        let heir = consensus.well_in(region, self.heartbeat * HEARD_WITHIN);
         let Some(heir) = self.due(heir, Instant::now()) else { return };
         tracing::info!(heir, region = self.wanted, "the leader hands over to the region where it shall stand");
         if let Err(error) = consensus.transfer_leader(heir).await {
@@ -63,7 +64,7 @@ impl Placement {
 
 impl Consensus {
     /// A voter of a region that could take over at once. `None` where this node does not lead, or stands there itself.
-    fn well_in(&self, region: &str) -> Option<u64> {
+    fn well_in(&self, region: &str, heard_within: Duration) -> Option<u64> {
         let receiver = self.raft.metrics();
         let seen = receiver.borrow_watched();
         let membership = seen.membership_config.membership();
@@ -73,7 +74,7 @@ impl Consensus {
         }
         let (heard, replicated) = (seen.heartbeat.as_ref()?, seen.replication.as_ref()?);
         let is_well = |id: &u64| {
-            let answered = heard.get(id).copied().flatten().is_some_and(|at| at.elapsed() < HEARD_WITHIN);
+            let answered = heard.get(id).copied().flatten().is_some_and(|at| at.elapsed() < heard_within);
             let has = replicated.get(id).copied().flatten().map_or(0, |last| last.index);
             answered && has + MOST_BEHIND > seen.last_log_index.unwrap_or_default()
         };
@@ -89,12 +90,12 @@ mod tests {
     fn a_voter_that_has_been_well_for_a_while_is_handed_over_to_and_not_again_at_once() {
         let began = Instant::now();
         let at = |s| began + Duration::from_secs(s);
-        let mut placement = Placement::new(Some("eu".to_owned()));
-        assert_eq!([placement.due(Some(1), at(0)), placement.due(Some(1), at(4))], [None, None]);
-        assert_eq!(placement.due(None, at(4)), None, "it does not answer");
-        assert_eq!([placement.due(Some(1), at(5)), placement.due(Some(1), at(9))], [None, None]);
-        assert_eq!(placement.due(Some(2), at(9)), None, "another one has to be well as long");
-        assert_eq!([placement.due(Some(2), at(13)), placement.due(Some(2), at(14))], [None, Some(2)]);
-        assert_eq!([placement.due(Some(2), at(43)), placement.due(Some(2), at(44))], [None, Some(2)]);
+        let mut placement = Placement::new(Some("eu".to_owned()), Duration::from_millis(100));
+        assert_eq!([placement.due(Some(1), at(0)), placement.due(Some(1), at(9))], [None, None]);
+        assert_eq!(placement.due(None, at(9)), None, "it does not answer");
+        assert_eq!([placement.due(Some(1), at(10)), placement.due(Some(1), at(19))], [None, None]);
+        assert_eq!(placement.due(Some(2), at(19)), None, "another one has to be well as long");
+        assert_eq!([placement.due(Some(2), at(28)), placement.due(Some(2), at(29))], [None, Some(2)]);
+        assert_eq!([placement.due(Some(2), at(58)), placement.due(Some(2), at(59))], [None, Some(2)]);
     }
 }

@@ -189,7 +189,7 @@ async fn a_node_that_was_killed_tells_what_it_knew_before_it_hears_a_leader() {
     }
     cluster.start_node(0);
     // Its first word; alone, it hears no leader.
-    let first = eventually("an answer", async || cluster.ask::<Stock>(0, "/v1/stock/book").await).await;
+    let first = eventually("an answer", async || cluster.ask::<Stock>(0, "/v1/stock/book?consistency=local").await).await;
     assert_eq!((first.available(), first.totals.sold), (5, 2));
 }
 

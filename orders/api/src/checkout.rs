@@ -146,6 +146,9 @@ pub struct CheckoutStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TicketResponse {
     pub ticket: String,
+    /// It does not say for sure which cart is bought: that is found out with each attempt.
+    #[serde(default)]
+    pub copied: bool,
 }
 
 /// The cart was bought: empty it at home if it still has the ticket's version.

@@ -47,6 +47,7 @@ pub(super) struct Write {
 pub(super) struct Record {
     sql: Connections,
     written: Gather<Write, bool>,
+    looked: Gather<ShopperId, Stored>,
 }
 
 impl Record {
@@ -64,12 +65,24 @@ impl Record {
                 written
             }
         };
-        Self { sql, written: Gather::start("cart-write", MOST, LANES, write) }
+        let reading = sql.clone();
+        let look = move |shoppers: Arc<Vec<ShopperId>>| {
+            let sql = reading.clone();
+            async move { look_each(&sql, &shoppers).await }
+        };
+        let (written, looked) =
+            (Gather::start("cart-write", MOST, LANES, write), Gather::start("cart-record", MOST, LANES, look));
+        Self { sql, written, looked }
     }
 
     /// Those that are there; a cart that is not there is empty, at version 0.
     pub(super) async fn read(&self, shoppers: &[ShopperId]) -> Result<BTreeMap<ShopperId, Row>, DatabaseError> {
         within(read(&self.sql, shoppers)).await
+    }
+
+    /// The same for one; concurrent looks share statements.
+    pub(super) async fn look(&self, shopper: ShopperId) -> Result<Stored, DatabaseError> {
+        self.looked.ask(shopper).await
     }
 
     /// `false`: the cart has another version by now.
@@ -98,6 +111,14 @@ async fn read(sql: &Connections, shoppers: &[ShopperId]) -> Result<BTreeMap<Shop
         (ShopperId::new(row.shopper_id), Row { cart, stamp: row.stamp, behind })
     });
     Ok(rows.collect())
+}
+
+async fn look_each(sql: &Connections, shoppers: &[ShopperId]) -> Gathered<Stored> {
+    match within(read(sql, shoppers)).await {
+        // Asked twice in one batch, it is told twice.
+        Ok(rows) => shoppers.iter().map(|shopper| Ok(rows.get(shopper).cloned().unwrap_or_default().cart)).collect(),
+        Err(error) => failed(error, shoppers.len()),
+    }
 }
 
 /// Of two writes of one cart only the first can be right, so only it is tried.

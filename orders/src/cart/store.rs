@@ -85,12 +85,9 @@ impl Carts {
         if beside?.unwritten.contains_key(&shopper) { None } else { copies?.remove(&shopper) }
     }
 
-    /// A cart as PostgreSQL has it; an empty one where it has none. `None`: it is away.
-    pub(crate) async fn recorded(&self, shopper: ShopperId) -> Option<Stored> {
-        match self.looks.at(shopper).await {
-            Ok(Found::Recorded(row) | Found::Behind(row, _)) => Some(row.cart),
-            Ok(Found::Unwritten(_) | Found::Copied(_)) | Err(_) => None,
-        }
+    /// A cart as PostgreSQL has it; an empty one where it has none. Whatever this region keeps of it is another region's business.
+    pub(crate) async fn recorded(&self, shopper: ShopperId) -> Result<Stored, DatabaseError> {
+        self.record.look(shopper).await
     }
 
     /// `new`: the shopper has no cart anywhere, which need not be asked.
@@ -190,6 +187,16 @@ impl Carts {
         cart.lines.clear();
         remember(&mut cart.bought, Some(order));
         self.region.copy(&[(shopper, &cart)]).await;
+    }
+
+    /// The same for a cart that was bought by a copy of it. Where the record has another version and does not remember the order, nobody here knows
+    /// which version was bought: the order's event does.
+    pub(crate) async fn settle_copied(&self, shopper: ShopperId, version: i64, order: Option<OrderId>) -> Result<(), CartError> {
+        let Seen { cart, .. } = self.see(shopper).await?;
+        match cart.version == version || order.is_some_and(|order| cart.bought.contains(&order)) {
+            true => self.settle(shopper, version, order).await,
+            false => Ok(()),
+        }
     }
 
     /// Empties the cart if it still has the version that was bought, and remembers the order: a cart that remembers it was emptied for it before,

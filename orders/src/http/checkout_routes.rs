@@ -56,19 +56,29 @@ impl Shop {
     }
 
     /// A checkout whose ticket another region gave.
-    async fn with_ticket(&self, key: IdempotencyKey, ticket: Ticket, body: CheckoutRequest, context: CallContext) -> Checkout {
+    async fn with_ticket(
+        &self,
+        key: IdempotencyKey,
+        ticket: Ticket,
+        body: CheckoutRequest,
+        context: CallContext,
+    ) -> Result<Checkout, ProblemResponse> {
         if !ticket.is_copied {
-            return Checkout::new(key, ticket, body, context);
+            return Ok(Checkout::new(key, ticket, body, context));
         }
         let (shopper, order) = (ticket.shopper, order_id(ticket.shopper, &key));
         let (recorded, looked_up) = tokio::join!(self.carts.recorded(shopper), self.runner.store.find(order, shopper));
-        let ticket = match recorded {
-            Some(cart) => ticket.with_record(cart, order),
-            None => ticket,
+        let ticket = match (recorded, &looked_up) {
+            (Ok(cart), _) => ticket.with_record(cart, order),
+            // PostgreSQL is there, so the copy is not what counts.
+            (Err(_), Ok(_)) => {
+                return Err(unavailable("the cart is not known now; nothing was bought, ask again with the same key"));
+            }
+            (Err(_), Err(_)) => ticket,
         };
         let mut checkout = Checkout::new(key, ticket, body, context);
         checkout.looked_up = Some(looked_up);
-        checkout
+        Ok(checkout)
     }
 
     fn verify(&self, ticket: &str) -> Result<Ticket, ProblemResponse> {
@@ -97,7 +107,7 @@ pub(super) async fn ticket(State(shop): State<Arc<Shop>>, headers: HeaderMap) ->
     // What a key names, where there is one yet.
     let order = idempotency_key(&headers).ok().map(|key| order_id(session.shopper, &key));
     let ticket = shop.key.sign(shop.accounts.home(), (session.shopper, cart, of), order, OffsetDateTime::now_utc());
-    Ok(hinted(&shop, private(StatusCode::OK, &TicketResponse { ticket })))
+    Ok(hinted(&shop, private(StatusCode::OK, &TicketResponse { ticket, copied: of == CartOf::Copy })))
 }
 
 /// Empties the cart that was bought, if it is still the same. Internal.
@@ -106,7 +116,11 @@ pub(super) async fn settle(
     StrictJson(body): StrictJson<SettleCartRequest>,
 ) -> Result<Response, ProblemResponse> {
     let ticket = shop.verify(&body.ticket)?;
-    shop.carts.settle(ticket.shopper, ticket.cart_version, ticket.order).await?;
+    let (shopper, version, order) = (ticket.shopper, ticket.cart_version, ticket.order);
+    match ticket.is_copied {
+        true => shop.carts.settle_copied(shopper, version, order).await?,
+        false => shop.carts.settle(shopper, version, order).await?,
+    }
     Ok(private(StatusCode::OK, &json!({})))
 }
 
@@ -130,7 +144,7 @@ pub(super) async fn checkout(
         return Err(problem.into());
     }
     let (checkout, cart) = match ticket {
-        Some(ticket) => (shop.with_ticket(key, ticket, body, context).await, None),
+        Some(ticket) => (shop.with_ticket(key, ticket, body, context).await?, None),
         None => {
             let (checkout, cart) = shop.at_home(&headers, key, body, context).await?;
             (checkout, Some(cart))

@@ -230,6 +230,7 @@ mod tests {
     fn live(max: usize) -> Arc<Live> {
         let limits = StreamLimits { most: max, per_client: max, stall: Duration::from_secs(30) };
         let live = Live::new(limits, CancellationToken::new());
+        live.currency.told(OffsetDateTime::UNIX_EPOCH, Instant::now());
         live.currency.told(OffsetDateTime::now_utc(), Instant::now());
         hear(&live, 1, 100);
         live

@@ -78,7 +78,7 @@ async fn sell(request: Request<Incoming>) -> Answer {
     let _ = request.into_body().collect().await;
     tokio::time::sleep(ORDERS_TAKES).await;
     match (method, path.as_str()) {
-        (Method::POST, orders::TICKET) => json(StatusCode::OK, &TicketResponse { ticket: "bench".to_owned() }),
+        (Method::POST, orders::TICKET) => json(StatusCode::OK, &TicketResponse { ticket: "bench".to_owned(), copied: false }),
         (Method::POST, orders::CHECKOUT) => empty(StatusCode::CREATED),
         (Method::POST, orders::SETTLE_CART) => empty(StatusCode::OK),
         _ => empty(StatusCode::NOT_FOUND),

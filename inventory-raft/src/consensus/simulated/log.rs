@@ -27,6 +27,8 @@ enum Record {
     Truncate(u64),
     /// Drops entries up to and with this one.
     Purge(LogId),
+    /// Entries up to and with this one are committed.
+    Committed(LogId),
 }
 
 /// What the records say together.
@@ -34,6 +36,7 @@ enum Record {
 struct Image {
     vote: Option<Vote>,
     purged: Option<LogId>,
+    committed: Option<LogId>,
     entries: BTreeMap<u64, LogEntry>,
 }
 
@@ -55,6 +58,7 @@ impl Image {
                 self.entries = self.entries.split_off(&(up_to.index + 1));
                 self.purged = self.purged.max(Some(up_to));
             }
+            Record::Committed(up_to) => self.committed = self.committed.max(Some(up_to)),
         }
     }
 }
@@ -135,6 +139,15 @@ impl RaftLogStorage<TypeConfig> for JournalLog {
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
         self.write_synced(Record::Vote(*vote)).await
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
+        // Nobody waits for it.
+        committed.map_or(Ok(()), |committed| self.write(Record::Committed(committed), Box::new(drop)))
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
+        Ok(self.image().committed)
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> Result<(), io::Error>
