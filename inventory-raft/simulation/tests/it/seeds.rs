@@ -58,6 +58,7 @@ fn an_acknowledgement_before_the_sync_is_found() {
         "with another content",
         "a client was told",
         "leaders went back",
+        "and comes back with",
         OWN_CHECKS,
     ];
     is_found(&[ENOUGH, "--bug=ack-before-sync"], &by);
