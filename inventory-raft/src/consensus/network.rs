@@ -362,3 +362,6 @@ async fn receive(body: Body, path: &std::path::Path) -> io::Result<()> {
     tokio::io::copy(&mut input, &mut file).await?;
     file.sync_data().await
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,6 +106,15 @@ async fn a_checkout_far_from_home_buys_what_the_record_has_and_not_an_older_copy
     shopper.fill(&[("MUG", 2)]).await;
     // As when Redis had missed the second change.
     let _: () = redis::cmd("SET").arg(&carts[0]).arg(copy).query_async(&mut redis).await.unwrap();
+    // An edge that settles before the record does cannot say which version was bought, and leaves the cart to those who can.
+    let ticket = shopper.post("/internal/v1/checkout-tickets", &json!({})).header("idempotency-key", "one").send().await.unwrap();
+    let ticket: Value = ticket.json().await.unwrap();
+    assert_eq!(ticket["copied"], true);
+    let settle = shopper.post("/internal/v1/carts/settle", &json!({"ticket": ticket["ticket"]})).send().await.unwrap();
+    assert_eq!(settle.status(), 200);
+    let kept: (i64, String) =
+        sqlx::query_as("select version, bought::text from cart").fetch_one(&mut running.sql().await).await.unwrap();
+    assert_eq!(kept, (2, "[]".to_owned()));
     let (status, order) = shopper.check_out().await;
     let bought: Vec<_> =
         order["lines"].as_array().unwrap().iter().map(|line| (line["sku"].clone(), line["quantity"].clone())).collect();
