@@ -161,10 +161,9 @@ async fn pages_that_do_not_read_give_their_places_up() {
     };
     let pages: Vec<TcpStream> = (0..16).map(|_| deaf()).collect();
     let asked = async || scene.request(Method::GET, "/operate/v1/stream").send().await.unwrap().status();
-    storefront_service::testing::eventually("all places to be taken", async || {
-        (asked().await == StatusCode::SERVICE_UNAVAILABLE).then_some(())
-    })
-    .await;
+    // Whoever asks the controller has a place. Asking here for one more would take longer than they are kept, on a busy machine.
+    let taken = || scene.heard.lock().unwrap().iter().filter(|asked| asked.contains("/v1/stream")).count();
+    storefront_service::testing::eventually("all places to be taken", async || (taken() == 16).then_some(())).await;
     storefront_service::testing::eventually("a place for one that reads", async || asked().await.is_success().then_some(()))
         .await;
     drop(pages);
