@@ -48,7 +48,8 @@ pub fn recovered(seen: &Seen<'_>, expected: InTime) -> (Verdict, Recovery) {
     let after = |fault: &Fault| {
         // Shoppers of a region that is lost are served when another one serves them.
         let lost = fault.without.iter().filter_map(|region| of_homes.get(region));
-        let rtos = lost.chain([&all]).map(|times| rto(fault, times, asked_ms));
+        let next_ms = next(fault, seen.faults);
+        let rtos = lost.chain([&all]).map(|times| rto((fault, next_ms), times, asked_ms));
         let rto_ms = rtos.max_by_key(|rto| rto.unwrap_or(u64::MAX)).flatten();
         Recovered { drained_ms: again::drained(fault, &waits), rto_ms, ..after(fault, seen) }
     };
@@ -163,12 +164,15 @@ fn outside((mut from, to): (u64, u64), those: &[(u64, u64)]) -> Vec<(u64, u64)> 
     parts
 }
 
+/// When the next fault begins: what comes after that is that one's.
+fn next(fault: &Fault, faults: &[Fault]) -> u64 {
+    faults.iter().map(|other| other.from_ms).filter(|from_ms| *from_ms > fault.from_ms).min().unwrap_or(u64::MAX)
+}
+
 fn after(fault: &Fault, seen: &Seen<'_>) -> Recovered {
     let since = |at_ms: u64| at_ms - fault.from_ms;
     let later = |reign: &&Reign| reign.at_ms >= fault.from_ms;
-    // What comes after the next fault is that one's.
-    let next_ms =
-        seen.faults.iter().map(|other| other.from_ms).filter(|from_ms| *from_ms > fault.from_ms).min().unwrap_or(u64::MAX);
+    let next_ms = next(fault, seen.faults);
     let own = |reign: &&Reign| later(reign) && reign.at_ms < next_ms;
     let term = seen.reigns.iter().rev().find(|reign| !later(reign)).map_or(0, |reign| reign.term);
     let detected = seen.reigns.iter().filter(own).find(|reign| reign.leader.is_none() || reign.term > term);
@@ -189,19 +193,21 @@ const PAUSE_MS: u64 = 1_000;
 
 /// The end of the longest time without an answer that touches the fault, if that is longer than any before it, and from when on shoppers in
 /// number are answered.
-fn rto(fault: &Fault, times: &Times, asked_ms: u64) -> Option<u64> {
+fn rto((fault, next_ms): (&Fault, u64), times: &Times, asked_ms: u64) -> Option<u64> {
     let answered = &times.answered;
     let gaps = || answered.windows(2).map(|pair| (pair[0], pair[1]));
     let usual = gaps().filter(|(_, to)| *to < fault.from_ms).map(|(from, to)| to - from).max().unwrap_or_default();
     let until = fault.to_ms.unwrap_or(u64::MAX);
-    let counts = |(from, to): &(u64, u64)| *from <= fault.from_ms + PAUSE_MS || to - from > PAUSE_MS;
-    let touching = gaps().filter(|(from, to)| *to >= fault.from_ms && *from <= until).filter(counts);
-    let touching = touching.max_by_key(|(from, to)| to - from);
+    let touching = gaps().filter(|(from, to)| *to >= fault.from_ms && *from <= until);
+    // How long each was this fault's.
+    let own = touching.map(|(from, to)| (to.min(next_ms).saturating_sub(from), from, to));
+    let counted = own.filter(|(length, from, _)| *from <= fault.from_ms + PAUSE_MS || *length > PAUSE_MS);
+    let longest = counted.max_by_key(|(length, ..)| *length).filter(|(length, ..)| *length > usual);
     let last = answered.last().copied().unwrap_or_default();
     if last < fault.from_ms || asked_ms.saturating_sub(last) > usual.max(LAST_ANSWER_MS) {
         return None;
     }
-    let over = touching.filter(|(from, to)| to - from > usual).map_or(fault.from_ms, |(_, to)| to);
+    let over = longest.map_or(fault.from_ms, |(.., to)| to);
     let again = std::iter::once(over).chain(answered.iter().copied().filter(|at| *at > over));
     let mut again = again.filter(|at| at + MANY_WITHIN_MS > asked_ms || are_many_answered(times, *at));
     again.next().map(|at| at - fault.from_ms)

@@ -197,3 +197,12 @@ fn an_edge_that_answers_nobody_is_seen_though_its_shoppers_are_served_elsewhere(
         [("eu", 100), ("us", 7_900)]
     );
 }
+
+#[test]
+fn a_time_without_an_answer_is_of_the_fault_before_it() {
+    // The second fault comes while the first is in place, and it is the one that stops checkouts.
+    let lines = shop((0..4_000).step_by(100).chain((6_000..9_000).step_by(100)));
+    let fault = |from_ms| Fault { from_ms, to_ms: Some(7_000), ..Fault::default() };
+    let recovery = recovered(&seen(&lines, &[fault(1_000), fault(3_950)], &[]), InTime::default()).1;
+    assert_eq!(recovery.faults.iter().map(|fault| fault.rto_ms).collect::<Vec<_>>(), [Some(0), Some(2_050)]);
+}

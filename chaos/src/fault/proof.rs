@@ -183,8 +183,14 @@ fn state(pid: u32) -> Option<char> {
 
 async fn is_paused(process: &Process) -> Seen {
     let pid = process.pid.ok_or("it does not run")?;
-    if state(pid) != Some('T') {
-        return Err(format!("process {pid} is in state {:?}", state(pid)));
+    // A signal reaches each thread of a busy process when it next runs.
+    let (began, mut seen) = (Instant::now(), state(pid));
+    while seen != Some('T') && began.elapsed() < SHOWS_WITHIN {
+        sleep(GLANCE).await;
+        seen = state(pid);
+    }
+    if seen != Some('T') {
+        return Err(format!("process {pid} is in state {seen:?}"));
     }
     match probe(&process.http, SILENCE).await {
         Heard::Silence => Ok(format!("process {pid} is stopped; {} takes connections and says nothing", process.http)),
