@@ -169,9 +169,14 @@ async fn is_gone(process: &Process, before: &Baseline) -> Seen {
     if deploy_api::started(was).is_some() {
         return Err(format!("process {was} still runs"));
     }
-    match probe(&process.http, SILENCE).await {
-        Heard::Refused => Ok(format!("process {was} is gone and {} refuses connections", process.http)),
-        heard => Err(format!("its port: {heard:?}")),
+    // Children that have the socket too, as PostgreSQL's, end a moment after their parent.
+    let began = Instant::now();
+    loop {
+        match probe(&process.http, SILENCE).await {
+            Heard::Refused => return Ok(format!("process {was} is gone and {} refuses connections", process.http)),
+            heard if began.elapsed() > SHOWS_WITHIN => return Err(format!("its port: {heard:?}")),
+            _ => sleep(GLANCE).await,
+        }
     }
 }
 
