@@ -92,22 +92,7 @@ mod tests {
             let (sku, id) = ("cup".to_owned(), "a".to_owned());
             Operation { client: 1, op, sku, id, qty: 1, call: 1, ret, out, value: None, ver: None }
         };
-        let checkout = |out, ret| {
-            let (key, edge, region, lines) = ("k".to_owned(), "e:1".to_owned(), "eu".to_owned(), Vec::new());
-            ShopLine::Checkout(Checkout {
-                shopper: 1,
-                key,
-                edge,
-                region,
-                home: String::new(),
-                lines,
-                call: 1,
-                ret,
-                out,
-                order: None,
-                status: None,
-            })
-        };
+        let checkout = |out, ret| ShopLine::Checkout(Checkout::example("k", (1, ret), out));
         // What was refused before it was tried, and what nobody knows of, decide nothing.
         for (out, ret) in [(Out::Fail, Some(2)), (Out::Unknown, None)] {
             let told = skipped(&[asked(Op::Reserve, out, ret), asked(Op::Purchase, out, ret)], &[checkout(out, ret)]);

@@ -92,22 +92,9 @@ mod tests {
     fn an_order_waits_from_its_answer_to_its_record() {
         let order = Uuid::from_u128(7);
         let checkout = |ret_ms: u64| {
-            let (key, edge, region) = ("k".to_owned(), "e:1".to_owned(), "eu".to_owned());
-            let (call, ret, lines, out) = (0, Some(ret_ms * 1_000_000), Vec::new(), Out::Ok);
-            let (order, status) = (Some(order), Some(202));
-            ShopLine::Checkout(Checkout {
-                shopper: 1,
-                key,
-                edge,
-                region,
-                home: String::new(),
-                lines,
-                call,
-                ret,
-                out,
-                order,
-                status,
-            })
+            let ret = Some(ret_ms * 1_000_000);
+            let told = Checkout::example("k", (0, ret), Out::Ok);
+            ShopLine::Checkout(Checkout { order: Some(order), status: Some(202), ..told })
         };
         let found = |recorded_at: Option<u64>, units: u64| {
             let recorded = (0..units).map(|_| Line { sku: "cup".to_owned(), qty: 1 }).collect();

@@ -4,21 +4,8 @@ use super::*;
 
 fn shop(times_ms: impl IntoIterator<Item = u64>) -> Vec<ShopLine> {
     let checkout = |ms: u64| {
-        let (key, edge, region, at) = (format!("k{ms}"), "e:1".to_owned(), "eu".to_owned(), ms * 1_000_000);
-        let (lines, order, status) = (Vec::new(), Some(uuid::Uuid::nil()), None);
-        Checkout {
-            shopper: 1,
-            key,
-            edge,
-            region,
-            home: String::new(),
-            lines,
-            call: at,
-            ret: Some(at),
-            out: Out::Ok,
-            order,
-            status,
-        }
+        let at = ms * 1_000_000;
+        Checkout { order: Some(uuid::Uuid::nil()), ..Checkout::example(&format!("k{ms}"), (at, Some(at)), Out::Ok) }
     };
     times_ms.into_iter().map(checkout).map(ShopLine::Checkout).collect()
 }

@@ -93,22 +93,8 @@ mod tests {
             Operation { client: 1, op, sku, id, qty, call, ret: Some(call + 1), out, value, ver: None }
         };
         let checkout = |ms: u64| {
-            let (key, edge, region, at) = (format!("k{ms}"), "e:1".to_owned(), "eu".to_owned(), ms * 1_000_000);
-            let (lines, order, status) = (Vec::new(), None, None);
-            let (out, call, ret) = (Out::Insufficient, at, Some(at));
-            ShopLine::Checkout(Checkout {
-                shopper: 1,
-                key,
-                edge,
-                region,
-                home: String::new(),
-                lines,
-                call,
-                ret,
-                out,
-                order,
-                status,
-            })
+            let at = ms * 1_000_000;
+            ShopLine::Checkout(Checkout::example(&format!("k{ms}"), (at, Some(at)), Out::Insufficient))
         };
         Driven {
             samples: Vec::new(),

@@ -36,6 +36,16 @@ pub struct Checkout {
     pub status: Option<u16>,
 }
 
+#[cfg(test)]
+impl Checkout {
+    /// An attempt over an edge of `eu`, with nothing in it.
+    pub(crate) fn example(key: &str, (call, ret): (u64, Option<u64>), out: Out) -> Self {
+        let (key, edge, region) = (key.to_owned(), "e:1".to_owned(), "eu".to_owned());
+        let (home, lines, order, status) = (String::new(), Vec::new(), None, None);
+        Self { shopper: 1, key, edge, region, home, lines, call, ret, out, order, status }
+    }
+}
+
 /// What both stores had of an order after the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -189,20 +189,30 @@ impl Carts {
         self.region.copy(&[(shopper, &cart)]).await;
     }
 
-    /// The same for a cart that was bought by a copy of it. Where the record has another version and does not remember the order, nobody here knows
-    /// which version was bought: the order's event does.
-    pub(crate) async fn settle_copied(&self, shopper: ShopperId, version: i64, order: Option<OrderId>) -> Result<(), CartError> {
-        let Seen { cart, .. } = self.see(shopper).await?;
-        match cart.version == version || order.is_some_and(|order| cart.bought.contains(&order)) {
-            true => self.settle(shopper, version, order).await,
-            false => Ok(()),
-        }
-    }
-
     /// Empties the cart if it still has the version that was bought, and remembers the order: a cart that remembers it was emptied for it before,
     /// and what is in it now came later. What was done before, Redis may not know.
     pub(crate) async fn settle(&self, shopper: ShopperId, version: i64, order: Option<OrderId>) -> Result<(), CartError> {
+        self.settle_if(shopper, (version, order), |_| true).await
+    }
+
+    /// The same for a cart that was bought by a copy of it. Where the record has another version and does not remember the order, nobody here knows
+    /// which version was bought, and the cart stays as it is: the order's event knows.
+    pub(crate) async fn settle_copied(&self, shopper: ShopperId, version: i64, order: Option<OrderId>) -> Result<(), CartError> {
+        let is_it = |cart: &Stored| cart.version == version || order.is_some_and(|order| cart.bought.contains(&order));
+        self.settle_if(shopper, (version, order), is_it).await
+    }
+
+    /// `is_it` is asked of the cart that is changed, each time somebody else changed it in between.
+    async fn settle_if(
+        &self,
+        shopper: ShopperId,
+        (version, order): (i64, Option<OrderId>),
+        is_it: impl Fn(&Stored) -> bool,
+    ) -> Result<(), CartError> {
         let empty = |cart: &mut Stored| {
+            if !is_it(cart) {
+                return Ok(());
+            }
             if cart.version == version && !order.is_some_and(|order| cart.bought.contains(&order)) {
                 cart.lines.clear();
             }
