@@ -134,6 +134,28 @@ async fn a_refusal_after_an_attempt_that_may_have_bought_another_cart_is_not_pas
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copied_ticket_names_no_cart_for_sure_and_any_other_does() {
+    for (copied, wanted) in [(true, 504), (false, 409)] {
+        let three = Three::start().await;
+        three.led_by(1, 1);
+        let edge = three.edge(&[]).await;
+        eventually(async || edge.metric("edge_leader_known", "").await == 1.0).await;
+        for others in [&three.orders[0], &three.orders[2]] {
+            others.answer(move |asked| async move {
+                let is_ticket = asked.path == orders_api::paths::TICKET;
+                let given = axum::Json(serde_json::json!({"ticket": "t", "copied": copied}));
+                if is_ticket { given.into_response() } else { plain(409, "another cart") }
+            });
+        }
+        // It may have bought, and nobody heard of it.
+        three.orders[1].answer(|asked| sell(asked, plain(500, "")));
+        let (status, _, said) = edge.check_out("a").await.unwrap();
+        assert_eq!(status, wanted, "copied: {copied}, {said}");
+        assert_eq!(three.orders[1].asked(CHECKOUT)[0].header(orders_api::TICKET_HEADER), "t");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn waiting_for_a_leader_is_bounded_in_number_and_time_and_says_so() {
     let three = Three::start().await;
     leaderless(&three.all(), 7);
